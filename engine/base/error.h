@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <exception>
+#include <string>
+#include <string_view>
+
+// One exception type carries everything that could not be done. Expected outcomes (a script that
+// exits 4, a profile that was rolled back) are values; an Error means "could not do what was
+// asked". Whoever knows more about what was going on adds context while it unwinds, outermost
+// first: "deploying web-1: copying profile system: no route to host". It is caught at three
+// places only: around a step, around a reporter call, and in main.
+
+namespace belay {
+
+/// Why something could not be done. Each kind has one `reason` name, which is what events,
+/// JUnit and exit codes are made from; the table is in error.cpp.
+enum class ErrorKind {
+  usage,                 ///< the command line is wrong
+  invalid_plan,          ///< the plan file or the flake's `deploy` output is wrong
+  nothing_selected,      ///< the targets select no node
+  evaluation_failed,     ///< `nix eval` failed
+  build_failed,          ///< a derivation failed to build
+  copy_failed,           ///< the closure could not be copied
+  unreachable,           ///< no connection: no route, refused, reset, timed out, name unknown
+  host_key_mismatch,     ///< the host is not who we expect
+  authentication_failed, ///< the host refused every login that we have
+  transport_unsupported, ///< this transport cannot do what the host or ssh_config asks for
+  nix_missing,           ///< the target has no usable Nix
+  agent_missing,         ///< there is no agent for the target's system
+  protocol,              ///< the other side said something that we do not understand
+  lock_held,             ///< another deploy holds the target
+  deadline_exceeded,     ///< a wait ran into its deadline
+  cancelled,             ///< a cancel token fired
+  secret,                ///< a password or key is missing or wrong
+  system,                ///< an operating-system call failed
+  internal,              ///< a bug in belay
+};
+
+/// The kebab-case name of a kind, as used in an event's `reason`: "host-key-mismatch".
+std::string_view reason_of(ErrorKind kind);
+
+/// The one exception. `what()` is the whole message with its context, on one line.
+class Error : public std::exception {
+public:
+  Error(ErrorKind kind, std::string message);
+
+  /// An Error of kind `system` whose message ends in the text of `error_number` (errno).
+  static Error from_errno(std::string message, int error_number);
+
+  /// Puts "context: " before the message. Call it where the error passes by, then rethrow.
+  void add_context(std::string_view context);
+
+  ErrorKind kind() const { return kind_; }
+  std::string_view reason() const { return reason_of(kind_); }
+  const std::string& message() const { return message_; }
+  const char* what() const noexcept override { return message_.c_str(); }
+
+private:
+  ErrorKind kind_;
+  std::string message_;
+};
+
+} // namespace belay

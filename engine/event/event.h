@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/base/clock.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+// A fact that happened, as data. Everything that belay says anywhere - console, JUnit, webhook,
+// exit code - is made from these and from nothing else, so what is not in an event is not known.
+// The set of payloads is closed: whoever handles events names every one of them, and a new one does
+// not compile until each reporter has decided about it. The JSON form (event_json.h) is the public
+// contract, version 1.0; field names there are the member names here.
+
+namespace belay::event {
+
+/// How something ended. Closed; docs/events.md gives the meaning of each.
+enum class Outcome { success, failure, error, cancelled, skipped };
+enum class Level { debug, info, warn, error };
+/// What a node goes through, in order; `evaluate` and `build` also appear without a node.
+enum class Stage { evaluate, build, sign, copy, lock, activate, confirm, verify, rollback };
+/// What became of a rollback.
+enum class Rollback { none, succeeded, failed, unknown };
+/// Why a node was rolled back.
+enum class RollbackTrigger { confirm_timeout, activation, profile_failed, run_failed };
+
+std::string_view name_of(Outcome outcome);
+std::string_view name_of(Level level);
+std::string_view name_of(Stage stage);
+std::string_view name_of(Rollback rollback);
+std::string_view name_of(RollbackTrigger trigger);
+std::optional<Outcome> outcome_from(std::string_view name);
+std::optional<Level> level_from(std::string_view name);
+std::optional<Stage> stage_from(std::string_view name);
+std::optional<Rollback> rollback_from(std::string_view name);
+std::optional<RollbackTrigger> rollback_trigger_from(std::string_view name);
+
+/// `reason` values are open, low-cardinality, kebab-case: reason_of(ErrorKind) or one of these.
+namespace reasons {
+inline constexpr std::string_view activation_failed = "activation-failed";
+inline constexpr std::string_view activation_timeout = "activation-timeout";
+inline constexpr std::string_view confirm_timeout = "confirm-timeout";
+inline constexpr std::string_view rolled_back = "rolled-back"; ///< revoked: another one failed
+inline constexpr std::string_view rollback_failed = "rollback-failed";
+inline constexpr std::string_view state_unknown = "state-unknown";
+inline constexpr std::string_view left_to_target = "left-to-target";
+inline constexpr std::string_view verify_failed = "verify-failed";
+inline constexpr std::string_view superseded = "superseded";
+inline constexpr std::string_view not_reached =
+    "not-reached";                                         ///< skipped: something before it failed
+inline constexpr std::string_view fail_fast = "fail-fast"; ///< skipped: onFailure: stop
+inline constexpr std::string_view skipped_by_plan = "skipped-by-plan";
+} // namespace reasons
+
+// ---- payloads, in the order in which a run has them ----
+
+struct RunStarted {
+  struct Trigger {
+    std::string kind;                                  ///< "github", "gitlab", "ci", "manual"
+    std::string actor, url, provider, run_id, attempt; ///< empty = not known
+  };
+  std::string tool_name, tool_version;
+  std::string nix_version; ///< empty = not known yet
+  std::string command;     ///< the verb: "run", "check"
+  std::string plan_path;   ///< empty = no plan file
+  std::vector<std::string> flakes;
+  std::string rev; ///< git revision of the flake, empty = not known
+  bool dirty = false;
+  std::string environment; ///< empty = none
+  Trigger trigger;
+  std::string host;
+  std::int64_t pid = 0;
+  std::map<std::string, std::string> options; ///< the flags that were given, secrets masked
+};
+
+struct PlanResolved {
+  struct Profile {
+    std::string name;
+    std::vector<Stage>
+        stages;       ///< each of these gets exactly one stage.finished, or the node is skipped
+    std::string path; ///< store path; empty = it could not be evaluated
+  };
+  struct Node {
+    std::string id;
+    std::string host;
+    std::string target; ///< FLAKE#NODE
+    std::vector<Profile> profiles;
+  };
+  std::vector<Node> nodes;
+  int parallel = 0;
+};
+
+/// A problem with the plan file, the flake's output or the run's set-up.
+struct DiagnosticFound {
+  enum class Severity { error, warning };
+  Severity severity = Severity::error;
+  std::string code; ///< kebab-case: "unknown-key"
+  std::string file; ///< empty = not in a file
+  int line = 0;     ///< 1-based; 0 = none
+  int column = 0;
+  std::string hint; ///< what to do; may be empty
+};
+
+struct EvaluateFinished {
+  Outcome outcome = Outcome::success;
+  Duration duration{};
+  std::string error; ///< empty on success
+};
+
+struct BuildFinished { ///< one derivation that a node needs
+  std::string derivation;
+  std::vector<std::string> outputs;
+  Outcome outcome = Outcome::success;
+  bool cached = false; ///< was valid before
+  Duration duration{};
+  std::string reason;
+};
+
+struct NodeQueued {};
+
+struct NodeStarted {
+  std::string host;
+};
+
+struct StageStarted {};
+
+struct StageProgress {
+  std::uint64_t bytes = 0;
+};
+
+struct StageFinished {
+  Outcome outcome = Outcome::success;
+  std::string reason; ///< empty on success
+  Duration duration{};
+  std::optional<bool> changed; ///< stages that can tell: copy, activate
+  int attempts = 1;
+  std::optional<int> exit_status;       ///< of the script, where one ran
+  std::optional<std::uint64_t> bytes;   ///< copy: what went over the wire
+  std::optional<int> generation_before; ///< lock: recorded
+  std::optional<int> generation_after;  ///< activate, verify
+  std::map<std::string, std::string>
+      details; ///< "confirm_path", "reboot_protection", "drift", "detach"
+};
+
+struct StageRetrying {
+  int attempt = 0; ///< the one that failed
+  int max = 0;
+  Duration delay{};
+  std::string reason;
+};
+
+struct NodeRolledBack {        ///< with a profile in the envelope
+  std::optional<int> from, to; ///< generations; `to` is nullopt where there was none
+  RollbackTrigger trigger = RollbackTrigger::activation;
+  bool verified = false; ///< the link was read back and is the recorded path
+};
+
+struct NodeFinished {
+  Outcome outcome = Outcome::success;
+  std::string reason;
+  bool changed = false;
+  Rollback rollback = Rollback::none;
+  std::optional<int> generation_after; ///< of the last profile that was worked on; null = none
+  Duration duration{};
+  std::string decides_by; ///< RFC 3339; left-to-target: when the target has decided at the latest
+};
+
+struct LogLine {
+  std::string stream; ///< "nix", "build", "activation", "ssh", "agent"
+  std::string text;
+  std::optional<int> part; ///< 1-based, where a long text was split
+  bool last = true;
+};
+
+struct Heartbeat {
+  std::vector<std::string> running; ///< node ids
+};
+
+struct CancelRequested {
+  std::string source; ///< "signal"
+  std::string signal; ///< "SIGTERM"
+  std::string policy; ///< "grace 6 s"
+};
+
+struct WebhookDelivered {
+  std::string endpoint; ///< scheme and host only: the path may be a secret
+  std::string id;
+  int attempts = 1;
+  std::optional<int> status;
+};
+
+struct WebhookFailed {
+  std::string endpoint;
+  std::string id;
+  int attempts = 1;
+  std::optional<int> status;
+  std::string error;
+};
+
+struct RunFinished {
+  struct Counts {
+    int success = 0, failure = 0, error = 0, cancelled = 0, skipped = 0, changed = 0,
+        rolled_back = 0;
+  };
+  struct Node {
+    std::string id;
+    Outcome outcome = Outcome::success;
+    std::string reason;
+  };
+  Outcome outcome = Outcome::success;
+  int exit_code = 0;
+  std::string reason; ///< the name of the exit code's class: "rolled-back"
+  Counts counts;
+  Duration duration{};
+  std::map<std::string, std::string> artifacts; ///< "junit", "events" -> path
+  std::vector<Node> nodes;
+};
+
+using Payload =
+    std::variant<RunStarted, PlanResolved, DiagnosticFound, EvaluateFinished, BuildFinished,
+                 NodeQueued, NodeStarted, StageStarted, StageProgress, StageFinished, StageRetrying,
+                 NodeRolledBack, NodeFinished, LogLine, Heartbeat, CancelRequested,
+                 WebhookDelivered, WebhookFailed, RunFinished>;
+
+/// "run.started", "stage.finished", … : the `type` of a payload.
+std::string_view type_of(const Payload& payload);
+
+/// What an event is about; empty = not about one.
+struct Subject {
+  std::string node;
+  std::string profile;
+  std::optional<Stage> stage;
+  int attempt = 0; ///< 0 = not said
+};
+
+/// An event before it has its number and time: what a worker hands to the loop. `message` may be
+/// empty; then `describe` makes it.
+struct Draft {
+  Payload payload;
+  Subject subject;
+  Level level = Level::info;
+  std::string message;
+};
+
+struct Event {
+  std::uint64_t sequence = 0; ///< from 1, without a gap
+  WallTime time{};
+  std::string run; ///< UUIDv7
+  Level level = Level::info;
+  std::string message; ///< one line, never empty
+  Subject subject;
+  Payload payload;
+};
+
+/// The one line that says a payload to a person.
+std::string describe(const Payload& payload, const Subject& subject);
+
+/// Who is told of events. Called by one thread, in order.
+class Sink {
+public:
+  virtual ~Sink() = default;
+  virtual void on_event(const Event& event) = 0;
+};
+
+/// Gives drafts their number, time and run id and hands them to a sink. One thread only.
+class Emitter {
+public:
+  Emitter(std::string run, const Clock& clock, Sink& sink);
+  void emit(Draft draft);
+  const std::string& run() const { return run_; }
+
+private:
+  std::string run_;
+  const Clock& clock_;
+  Sink& sink_;
+  std::uint64_t sequence_ = 0;
+};
+
+} // namespace belay::event

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/event/event.h"
+
+#include <deque>
+
+// RunState = fold(events). JUnit, the console's summary and the exit code are pure functions of it,
+// which is why `belay report` can make them again from a saved events.jsonl. It keeps what those
+// need and no more: log text is capped per node.
+
+namespace belay::event {
+
+/// Bytes of log kept for each node and stage, the last ones.
+inline constexpr std::size_t log_tail_limit = 64 * 1024;
+
+struct StageState {
+  Stage stage = Stage::build;
+  bool started = false;
+  std::optional<WallTime> started_at;
+  std::optional<StageFinished> finished;
+  std::string message; ///< of stage.finished: says what went wrong
+  std::vector<StageRetrying> retries;
+  std::string log; ///< its last log_tail_limit bytes
+};
+
+struct ProfileState {
+  std::string name;
+  std::string path;
+  std::vector<StageState> stages; ///< as planned, then those that came unplanned (rollback)
+  std::optional<NodeRolledBack> rolled_back;
+};
+
+struct NodeState {
+  std::string id;
+  std::string host;
+  std::string target;
+  std::optional<WallTime> started_at;
+  std::vector<ProfileState> profiles;
+  std::optional<NodeFinished> finished;
+  std::string message; ///< of node.finished
+};
+
+struct DiagnosticState {
+  DiagnosticFound diagnostic;
+  std::string message;
+};
+
+struct RunState {
+  std::string run;
+  std::optional<RunStarted> started;
+  WallTime started_at{}, last_event_at{};
+  std::vector<DiagnosticState> diagnostics;
+  std::optional<EvaluateFinished> evaluate;
+  std::string evaluate_log, build_log; ///< tails of what has no node
+  int built = 0, cached = 0;           ///< derivations
+  std::vector<NodeState> nodes;        ///< in the order of plan.resolved
+  std::optional<PlanResolved> plan;
+  std::optional<CancelRequested> cancel; ///< the first
+  int webhook_failures = 0;
+  std::optional<RunFinished> finished;
+
+  NodeState* find(std::string_view node);
+  const NodeState* find(std::string_view node) const;
+};
+
+/// Takes one more event into the state. Never throws for an event out of order: what does not fit
+/// (a node that was not announced) is added as it comes.
+void fold(RunState& state, const Event& event);
+
+/// The summary of what has happened so far. `cancelled_by` is the signal of a cancel (SIGINT,
+/// SIGTERM).
+struct Verdict {
+  Outcome outcome = Outcome::success;
+  int exit_code = 0;
+  std::string reason;
+  RunFinished::Counts counts;
+  std::vector<RunFinished::Node> nodes;
+};
+
+/// The verdict as a pure function of the state (exit_code.cpp). A node that was announced and never
+/// finished counts as an error of reason state-unknown: silence is never green.
+Verdict judge(const RunState& state);
+
+} // namespace belay::event

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/base/cancel.h"
+#include "engine/base/process.h"
+#include "engine/base/store_path.h"
+#include "engine/plan/target.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+// The runner's own Nix: what evaluates, builds, keeps from the garbage collector and copies. Each
+// call is one or few `nix` processes, started without a shell. Evaluation and build run with the
+// user's own settings and NIX ARGS; the copy runs with settings that belay wrote and nothing else,
+// because Nix's unix:// client forwards all of its settings to the target's daemon (post-build-hook
+// would run there). What differs between Nix releases lives in this folder and nowhere else.
+
+namespace belay::nix {
+
+/// What is worth saying while Nix works.
+struct Progress {
+  enum class Kind {
+    log,            ///< `text`: a line of a build's or the evaluator's output
+    build_started,  ///< `derivation`
+    build_finished, ///< `derivation`, `ok`
+    copying,        ///< `text`: store path
+  };
+  Kind kind = Kind::log;
+  std::string derivation; ///< of a log line: the build that wrote it, empty = Nix itself
+  std::string text;
+  bool ok = true;
+};
+/// Called by the thread that called into NixStore, while that call runs.
+using ProgressSink = std::function<void(const Progress&)>;
+
+struct EvaluateRequest {
+  std::string flake;
+  std::vector<plan::Target> selection; ///< of this flake; one without a node selects all
+  std::vector<std::string> nix_arguments;
+};
+
+struct BuildGoal {
+  StorePath derivation;
+  StorePath output;
+};
+
+struct BuildResult {
+  bool valid = false;  ///< the output is valid now: the only thing that counts
+  bool cached = false; ///< it was valid before
+  Duration duration{};
+  std::string
+      failed_derivation; ///< where not valid: the first that failed in this goal's own closure
+  std::string error;     ///< its message and the tail of its log
+};
+
+struct CopyRequest {
+  std::vector<StorePath> paths;
+  std::string store_uri;  ///< "unix:///tmp/b.XXXXXX/s"
+  bool substitute = true; ///< the target asks its substituters first
+};
+
+struct CopyOutcome {
+  ProcessResult process;
+  std::vector<std::string> copied; ///< store paths that went over
+};
+
+class NixStore {
+public:
+  virtual ~NixStore() = default;
+
+  /// "2.8.0". Throws Error{system} where there is no nix, with what to install.
+  virtual std::string version(const Wait& wait) = 0;
+
+  /// The JSON of plan/flake_output.h. Throws Error{evaluation_failed} with Nix's message.
+  virtual std::string evaluate(const EvaluateRequest& request, const ProgressSink& sink,
+                               const Wait& wait) = 0;
+
+  /// Builds all goals in one go, keeps going after a failure; one result per goal, same order.
+  virtual std::vector<BuildResult> build(const std::vector<BuildGoal>& goals,
+                                         const std::vector<std::string>& nix_arguments,
+                                         const ProgressSink& sink, const Wait& wait) = 0;
+
+  /// Which of these are valid in the local store.
+  virtual std::vector<bool> valid(const std::vector<StorePath>& paths, const Wait& wait) = 0;
+
+  /// Keeps these (derivations, outputs) from the garbage collector until the store object dies.
+  /// Invalid ones are left out.
+  virtual void root(const std::vector<StorePath>& paths, const Wait& wait) = 0;
+
+  /// Adds a file, content-addressed and executable as it is (`nix-store --add`).
+  virtual StorePath add_file(const std::filesystem::path& file, const Wait& wait) = 0;
+
+  /// `nix copy` of the closures. A failing copy is a value: the tunnel knows better why.
+  virtual CopyOutcome copy(const CopyRequest& request, const ProgressSink& sink,
+                           const Wait& wait) = 0;
+};
+
+} // namespace belay::nix

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/base/store_path.h"
+#include "engine/plan/settings.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+// What shall be true when the run is over: nodes, their profiles with every setting resolved, and
+// the policy of the run. Values only, immutable once resolved; nothing here knows how it is done.
+// Names of nodes and profiles are data from outside: any text but NUL.
+
+namespace belay::plan {
+
+struct Profile {
+  std::string name;
+  StorePath path;                          ///< the closure to activate
+  std::optional<StorePath> derivation;     ///< builds `path`; nullopt: `path` was valid already
+  std::optional<std::string> profile_path; ///< explicit; else the agent decides (5.7 of deploy-rs)
+  std::string user;                        ///< owner of the profile on the target
+  std::string sudo = "sudo -u";            ///< words before the user's name
+  bool auto_rollback = true;
+  bool magic_rollback = true;
+  Seconds confirm_timeout{30};
+  Seconds activation_timeout{240};
+  bool fast_connection = false; ///< true: the target does not ask its substituters
+};
+
+struct Node {
+  std::string name;
+  std::string flake;    ///< as given; target_of shows FLAKE#NODE
+  std::string hostname; ///< as written: may be an ssh_config alias, host:port, an IPv6 literal
+  std::string ssh_user; ///< empty: whatever ssh_config or the local user says
+  std::vector<std::string> ssh_opts;
+  std::optional<std::string> host_key;           ///< pinned: "ssh-ed25519 AAAA…"
+  std::vector<Profile> profiles;                 ///< in the order of activation
+  std::vector<std::string> unevaluated_profiles; ///< names, where evaluation_error is set
+  std::optional<std::string> evaluation_error; ///< this node failed to evaluate; profiles is empty
+  bool skip = false;                           ///< `skip: true` in the plan file
+};
+
+enum class OnFailure { stop, proceed }; ///< `proceed` is spelled "continue"
+
+/// How many nodes may be in a stage at once; all at least 1.
+struct Limits {
+  int evaluate = 1;
+  int build = 1;
+  int copy = 4;
+  int activate = 8;
+};
+
+struct Policy {
+  OnFailure on_failure = OnFailure::stop;
+  bool rollback_succeeded = true; ///< default: true under stop, false under continue
+  int parallel = 8;               ///< nodes worked on at once
+  Limits limits;
+  Seconds grace{6}; ///< after a first signal, for nodes that are activating
+};
+
+struct Reports {
+  std::optional<std::string> events; ///< path, "-" or "fd:N"
+  std::optional<std::string> junit;
+};
+
+/// One of `webhooks`. Secrets are resolved by the runner, never stored here.
+struct Webhook {
+  std::optional<std::string> url, url_env, url_file;  ///< exactly one
+  std::optional<std::string> secret_env, secret_file; ///< at most one
+  std::vector<std::string> events; ///< globs on the type; empty = the default set
+  bool allow_http = false;
+  Seconds timeout{15};
+  int line = 0; ///< in the plan file
+};
+
+struct Plan {
+  std::string file; ///< plan file as named by the user, empty = none
+  std::string environment;
+  std::vector<std::string> flakes;
+  std::vector<Node> nodes; ///< the selected ones, in order of name within each flake
+  Policy policy;
+  Reports reports;
+  std::vector<Webhook> webhooks;
+};
+
+/// "FLAKE#NODE" with the node quoted where Nix's attribute syntax needs it.
+std::string target_of(const Node& node);
+
+/// JSON form of a plan, for `belay plan --format json`, and the table for people.
+std::string plan_to_json(const Plan& plan);
+std::string plan_to_table(const Plan& plan);
+
+} // namespace belay::plan

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+// deploy-rs's generic settings, under its names and with its types, which may stand at any level:
+// flake deploy, node, profile; plan file settings, node, profile; command line. A level that says
+// nothing about a key leaves it unset; `over` lays one level over another. Beside them stand the
+// few settings that only belay has; they merge by the same rule.
+
+namespace belay::plan {
+
+using Seconds = std::chrono::seconds;
+
+struct Settings {
+  std::optional<std::string> ssh_user;
+  std::optional<std::string> user;
+  std::optional<std::vector<std::string>> ssh_opts; ///< replaces what lies below it
+  std::vector<std::string> extra_ssh_opts;          ///< `extraSshOpts`: comes after what lies below
+  std::optional<bool> fast_connection;
+  std::optional<bool> auto_rollback;
+  std::optional<bool> magic_rollback;
+  std::optional<Seconds> confirm_timeout;    ///< u16 in deploy-rs: 0 to 65535
+  std::optional<Seconds> activation_timeout; ///< likewise
+  std::optional<std::string> temp_path;      ///< accepted, without effect: belay needs no canary
+  std::optional<std::string> sudo;
+  std::optional<bool> remote_build;
+  std::optional<bool> interactive_sudo;
+};
+
+/// `upper` laid over `lower`: what upper says wins, except extra_ssh_opts, which add up.
+Settings over(const Settings& upper, const Settings& lower);
+
+/// As `over`, but ssh_opts concatenate, upper's first: the rule between the levels of the flake.
+/// ssh takes the first of two equal options, so the profile's wins.
+Settings over_in_flake(const Settings& upper, const Settings& lower);
+
+} // namespace belay::plan
