@@ -10,9 +10,15 @@
 
 // Given what has finished and what time it is, what starts next? A pure decision: no thread, no
 // clock, no I/O, no randomness. It decides and it tells: node.queued, node.started, node.finished,
-// and stage.finished (skipped) for announced stages that were never reached; what happens inside a
-// step is told by the step itself. The failure policy and the rules of cancellation are here and
-// nowhere else.
+// and stage.finished (skipped) for the announced stages of steps that never started; what happens
+// inside a step is told by the step itself. The failure policy and the rules of cancellation are
+// here and nowhere else.
+//
+// A node's way: Build (all nodes in one step), Copy, Activate, then Finish - or, if the run fails
+// and takes it back, Rollback. From a successful Copy on, the target holds a transaction open for
+// us, so a node that has got so far ends with Finish, whatever its verdict - unless contact is lost
+// or the target was told to decide alone. Rollback ends the transaction itself. A node's verdict is
+// told once, when nothing can change it any more.
 
 namespace belay::run {
 
@@ -25,20 +31,23 @@ public:
 
 class Scheduler {
 public:
-  /// Both must outlive the scheduler. Tells node.queued for every node at once.
+  /// Both must outlive the scheduler. Tells node.queued for every node at once, and how those ended
+  /// that the plan skips or that could not be evaluated.
   Scheduler(const plan::Plan& plan, Instant now, DraftSink& sink);
   ~Scheduler();
 
   /// The next step to start, or nullopt if nothing can start now.
   std::optional<Step> next(Instant now);
-  /// A step that next() gave has ended.
+  /// A step that next() gave has ended. A node that the result leaves out counts as an internal
+  /// error. Throws Error{internal} for a step that does not run.
   void finished(const StepResult& result, Instant now);
-  /// First signal: nothing starts any more but Rollback and Finish of what is decided already.
+  /// First signal: nothing starts any more but Finish of nodes whose verdict is known, and that
+  /// only until abandon_at(). What was confirmed stays. Idempotent.
   void cancel(Instant now);
-  /// When the run's patience with activating nodes ends (grace less one second); nullopt: never, or
-  /// past.
+  /// When the run's patience with activating nodes ends: grace less one second after cancel().
+  /// nullopt: not cancelled.
   std::optional<Instant> abandon_at() const;
-  /// When next() may have something although nothing finished; never in the past.
+  /// When next() may have something to do although nothing finished; never at or before `now`.
   std::optional<Instant> wake_at(Instant now) const;
   /// Every node has ended and no step runs.
   bool done() const;

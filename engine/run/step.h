@@ -16,6 +16,10 @@
 // confirms and verifies each profile in turn; Rollback revokes what this run confirmed; Finish
 // tells the target that nothing will be revoked any more. Lock belongs to Copy so that a held lock,
 // too, is found before anything is activated anywhere.
+//
+// Each step tells the end of every announced stage that it covers, of each profile, also of those
+// that it does not reach (skipped): Build - build; Copy - copy, lock; Activate - activate, confirm,
+// verify. Rollback tells `rollback`, which is announced by nobody; Finish covers no stage.
 
 namespace belay::run {
 

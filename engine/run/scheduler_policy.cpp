@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/base/error.h"
+#include "engine/run/scheduler_state.h"
+
+#include <algorithm>
+#include <utility>
+
+// What one node's failure means for the others, and what a cancel means for all.
+
+namespace belay::run {
+
+using event::Outcome;
+
+namespace {
+
+/// Told to the target before the grace is over: this much of it is kept for the telling.
+constexpr std::chrono::seconds abandon_lead{1};
+
+/// A node that could not be reached says nothing about what is being deployed; one that was judged,
+/// or that was touched and then lost, does.
+bool speaks_against_the_deploy(const NodeResult& result) {
+  return result.outcome == Outcome::failure || (result.outcome == Outcome::error && result.touched);
+}
+
+} // namespace
+
+/// A node that could not be evaluated is a failure before anything has begun.
+void Scheduler::State::refuse(NodeIndex index, Instant now) {
+  NodeResult verdict = verdict_of(index, Outcome::failure, reason_of(ErrorKind::evaluation_failed));
+  verdict.message = *plan.nodes[index].evaluation_error;
+  tell_not_evaluated(verdict);
+  decide(index, verdict, now);
+  end(index);
+  take_failure(verdict, now);
+}
+
+void Scheduler::State::take_failure(const NodeResult& result, Instant now) {
+  if (abandon_at)
+    return; // a cancel stands above the failure policy: nothing starts, nothing is taken back
+  const bool stop = plan.policy.on_failure == plan::OnFailure::stop;
+  bad = bad || stop || speaks_against_the_deploy(result);
+  if (stop && !std::exchange(broken, true))
+    fail_fast(now);
+}
+
+/// Under `stop`, at the first failure: whoever waits, waits for nothing. Steps that run are
+/// awaited.
+void Scheduler::State::fail_fast(Instant now) {
+  for (const NodeIndex index : std::exchange(to_build, {}))
+    end_as(index, Outcome::skipped, event::reasons::fail_fast, now);
+  for (const NodeIndex index : std::exchange(copy.waiting, {}))
+    end_as(index, Outcome::skipped, event::reasons::fail_fast, now);
+  for (const NodeIndex index : std::exchange(activate.waiting, {})) {
+    decide(index, verdict_of(index, Outcome::skipped, event::reasons::fail_fast), now);
+    queue_finish(index);
+  }
+}
+
+/// Once no activation can come any more it is known whether the run stands.
+void Scheduler::State::settle(Instant now) {
+  if (undecided == 0) {
+    if (bad && !abandon_at)
+      std::reverse(held.begin(), held.end()); // newest first
+    for (const NodeIndex index : std::exchange(held, {})) {
+      if (!bad || abandon_at) {
+        queue_finish(index);
+        continue;
+      }
+      enter(index, Phase::waiting_rollback);
+      rollback.waiting.push_back(index);
+    }
+  }
+  drop_late_finishes(now);
+}
+
+void Scheduler::State::queue_finish(NodeIndex index) {
+  enter(index, Phase::waiting_finish);
+  finish.waiting.push_back(index);
+}
+
+/// Not even Finish starts when the grace is over: a target whose profiles are decided lets go by
+/// itself.
+void Scheduler::State::drop_late_finishes(Instant now) {
+  if (!abandon_at || now < *abandon_at)
+    return;
+  for (const NodeIndex index : std::exchange(finish.waiting, {}))
+    end(index);
+}
+
+void Scheduler::State::cancel(Instant now) {
+  if (abandon_at)
+    return;
+  abandon_at = now + std::max<Duration>(plan.policy.grace - abandon_lead, Duration::zero());
+  const std::string_view reason = reason_of(ErrorKind::cancelled);
+  for (const NodeIndex index : std::exchange(to_build, {}))
+    end_as(index, Outcome::cancelled, reason, now);
+  for (const NodeIndex index : std::exchange(copy.waiting, {}))
+    end_as(index, Outcome::cancelled, reason, now);
+  for (const NodeIndex index : std::exchange(held, {}))
+    queue_finish(index);
+  for (const NodeIndex index : std::exchange(rollback.waiting, {}))
+    queue_finish(index); // what was confirmed stays
+  for (const NodeIndex index : std::exchange(activate.waiting, {})) {
+    decide(index, verdict_of(index, Outcome::cancelled, reason), now);
+    queue_finish(index);
+  }
+  drop_late_finishes(now);
+}
+
+} // namespace belay::run

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/base/error.h"
+#include "engine/run/scheduler_state.h"
+
+#include <utility>
+
+// What a step's result means for its node: where the node goes next, or what its verdict is.
+
+namespace belay::run {
+
+namespace {
+
+using event::Outcome;
+using event::Rollback;
+
+/// The target still holds a transaction that we can reach. Not so where contact was lost or where
+/// the target was told to decide alone: a Finish there could cut short what still runs.
+bool may_finish(const NodeResult& activation) {
+  return activation.rollback != Rollback::unknown &&
+         activation.reason != event::reasons::state_unknown &&
+         activation.reason != event::reasons::left_to_target;
+}
+
+NodeResult with_outcome(NodeResult verdict, Outcome outcome, std::string_view reason) {
+  verdict.outcome = outcome;
+  verdict.reason = reason;
+  return verdict;
+}
+
+/// The verdict on a node that was confirmed and then taken back.
+NodeResult after_rollback(NodeResult verdict, const NodeResult& result) {
+  verdict.message = result.message;
+  verdict.rollback = result.rollback;
+  switch (result.rollback) {
+  case Rollback::succeeded:
+    verdict.changed = false;
+    verdict.generation_after = result.generation_after;
+    return with_outcome(std::move(verdict), Outcome::failure, event::reasons::rolled_back);
+  case Rollback::failed:
+    return with_outcome(std::move(verdict), Outcome::error, event::reasons::rollback_failed);
+  case Rollback::unknown:
+    return with_outcome(std::move(verdict), Outcome::error, event::reasons::state_unknown);
+  case Rollback::none: // superseded, or left to the target
+    break;
+  }
+  verdict.decides_by = result.decides_by;
+  if (result.outcome != Outcome::success && !result.reason.empty())
+    return with_outcome(std::move(verdict), result.outcome, result.reason);
+  verdict.rollback = Rollback::unknown;
+  return with_outcome(std::move(verdict), Outcome::error, event::reasons::state_unknown);
+}
+
+} // namespace
+
+NodeResult verdict_of(NodeIndex node, Outcome outcome, std::string_view reason) {
+  NodeResult verdict;
+  verdict.node = node;
+  return with_outcome(std::move(verdict), outcome, reason);
+}
+
+void Scheduler::State::take(StepKind kind, const NodeResult& result, Instant now) {
+  switch (kind) {
+  case StepKind::build:
+    return built(result, now);
+  case StepKind::copy:
+    return copied(result, now);
+  case StepKind::activate:
+    return activated(result, now);
+  case StepKind::rollback:
+    return rolled_back(result, now);
+  case StepKind::finish:
+    return finish_ended(result, now);
+  case StepKind::evaluate: // runs before there is a scheduler
+    break;
+  }
+  throw Error(ErrorKind::internal, "the scheduler has no evaluation");
+}
+
+void Scheduler::State::decide(NodeIndex index, NodeResult verdict, Instant now) {
+  nodes[index].verdict = std::move(verdict);
+  nodes[index].decided = now;
+}
+
+void Scheduler::State::built(const NodeResult& result, Instant now) {
+  if (result.outcome != Outcome::success) {
+    decide(result.node, result, now);
+    end(result.node);
+    return take_failure(result, now);
+  }
+  if (abandon_at)
+    return end_as(result.node, Outcome::cancelled, reason_of(ErrorKind::cancelled), now);
+  if (broken)
+    return end_as(result.node, Outcome::skipped, event::reasons::fail_fast, now);
+  enter(result.node, Phase::waiting_copy);
+  copy.waiting.push_back(result.node);
+}
+
+void Scheduler::State::copied(const NodeResult& result, Instant now) {
+  decide(result.node, result, now);
+  if (result.outcome != Outcome::success) {
+    end(result.node);
+    return take_failure(result, now);
+  }
+  if (!abandon_at && !broken) {
+    enter(result.node, Phase::waiting_activate);
+    return activate.waiting.push_back(result.node);
+  }
+  decide(result.node,
+         abandon_at ? with_outcome(result, Outcome::cancelled, reason_of(ErrorKind::cancelled))
+                    : with_outcome(result, Outcome::skipped, event::reasons::fail_fast),
+         now);
+  queue_finish(result.node);
+}
+
+void Scheduler::State::activated(const NodeResult& result, Instant now) {
+  decide(result.node, result, now);
+  const bool revocable = result.outcome == Outcome::success && result.confirmed;
+  if (revocable && plan.policy.rollback_succeeded && !abandon_at) {
+    enter(result.node, Phase::held);
+    return held.push_back(result.node);
+  }
+  if (may_finish(result))
+    queue_finish(result.node);
+  else
+    end(result.node);
+  if (result.outcome != Outcome::success)
+    take_failure(result, now);
+}
+
+void Scheduler::State::rolled_back(const NodeResult& result, Instant now) {
+  decide(result.node, after_rollback(nodes[result.node].verdict, result), now);
+  end(result.node);
+}
+
+/// The verdict was there before: that the target could not be told so does not change it.
+void Scheduler::State::finish_ended(const NodeResult& result, Instant) {
+  if (result.outcome != Outcome::success)
+    tell_finish_failed(result);
+  end(result.node);
+}
+
+} // namespace belay::run
