@@ -2,10 +2,12 @@
 #pragma once
 
 #include "engine/base/clock.h"
+#include "engine/event/secret_mask.h"
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -93,6 +95,8 @@ struct PlanResolved {
   };
   std::vector<Node> nodes;
   int parallel = 0;
+  std::optional<int> part; ///< 1-based, where the nodes did not fit into one line (Emitter)
+  bool last = true;
 };
 
 /// A problem with the plan file, the flake's output or the run's set-up.
@@ -105,6 +109,8 @@ struct DiagnosticFound {
   int column = 0;
   std::string hint; ///< what to do; may be empty
 };
+
+std::string_view name_of(DiagnosticFound::Severity severity);
 
 struct EvaluateFinished {
   Outcome outcome = Outcome::success;
@@ -219,6 +225,7 @@ struct RunFinished {
   Duration duration{};
   std::map<std::string, std::string> artifacts; ///< "junit", "events" -> path
   std::vector<Node> nodes;
+  int nodes_omitted = 0; ///< nodes that did not fit into the line; successful ones go first
 };
 
 using Payload =
@@ -229,6 +236,8 @@ using Payload =
 
 /// "run.started", "stage.finished", … : the `type` of a payload.
 std::string_view type_of(const Payload& payload);
+/// All of them, in the order of Payload.
+std::span<const std::string_view> event_types();
 
 /// What an event is about; empty = not about one.
 struct Subject {
@@ -267,17 +276,24 @@ public:
   virtual void on_event(const Event& event) = 0;
 };
 
-/// Gives drafts their number, time and run id and hands them to a sink. One thread only.
+/// Gives drafts their number, time and run id and hands them to a sink. It is the one door that
+/// every event passes, so it is here that text is cleaned, secrets are masked and what is too long
+/// for a line (log text, the nodes of a large plan) is split. One thread only.
 class Emitter {
 public:
-  Emitter(std::string run, const Clock& clock, Sink& sink);
+  Emitter(std::string run, const Clock& clock, Sink& sink, SecretMask mask = {});
   void emit(Draft draft);
   const std::string& run() const { return run_; }
+  /// More to hide, for secrets that are only known after the run began.
+  void add_secret(std::string_view secret) { mask_.add(secret); }
 
 private:
+  void send(Draft draft);
+
   std::string run_;
   const Clock& clock_;
   Sink& sink_;
+  SecretMask mask_;
   std::uint64_t sequence_ = 0;
 };
 

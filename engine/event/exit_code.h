@@ -41,6 +41,8 @@ struct ExitCodeInfo {
 /// All of them, by number.
 std::span<const ExitCodeInfo> exit_codes();
 
+const ExitCodeInfo& exit_code_info(ExitCode code);
+
 /// The worse of two, by the order 12 > 1 > 130/143 > 11 > 10 > 14 > 13 > 22 > 21 > 20 > 15 > 30 >
 /// 40 > 0 (2, 3 and 4 end a run before there is a second one).
 ExitCode worse(ExitCode a, ExitCode b);

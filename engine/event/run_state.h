@@ -3,7 +3,11 @@
 
 #include "engine/event/event.h"
 
-#include <deque>
+#include <istream>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 // RunState = fold(events). JUnit, the console's summary and the exit code are pure functions of it,
 // which is why `belay report` can make them again from a saved events.jsonl. It keeps what those
@@ -13,6 +17,13 @@ namespace belay::event {
 
 /// Bytes of log kept for each node and stage, the last ones.
 inline constexpr std::size_t log_tail_limit = 64 * 1024;
+/// The same once the stage has succeeded: thousands of good nodes must not fill the memory.
+inline constexpr std::size_t good_log_tail_limit = 2 * 1024;
+
+struct RetryState {
+  StageRetrying retry;
+  std::string message;
+};
 
 struct StageState {
   Stage stage = Stage::build;
@@ -20,7 +31,7 @@ struct StageState {
   std::optional<WallTime> started_at;
   std::optional<StageFinished> finished;
   std::string message; ///< of stage.finished: says what went wrong
-  std::vector<StageRetrying> retries;
+  std::vector<RetryState> retries;
   std::string log; ///< its last log_tail_limit bytes
 };
 
@@ -39,6 +50,7 @@ struct NodeState {
   std::vector<ProfileState> profiles;
   std::optional<NodeFinished> finished;
   std::string message; ///< of node.finished
+  std::string log;     ///< what came without a stage; its last bytes
 };
 
 struct DiagnosticState {
@@ -52,6 +64,7 @@ struct RunState {
   WallTime started_at{}, last_event_at{};
   std::vector<DiagnosticState> diagnostics;
   std::optional<EvaluateFinished> evaluate;
+  std::string evaluate_message;
   std::string evaluate_log, build_log; ///< tails of what has no node
   int built = 0, cached = 0;           ///< derivations
   std::vector<NodeState> nodes;        ///< in the order of plan.resolved
@@ -59,6 +72,9 @@ struct RunState {
   std::optional<CancelRequested> cancel; ///< the first
   int webhook_failures = 0;
   std::optional<RunFinished> finished;
+
+  /// No run.finished yet: this is a look at a run that still goes on, or at one that was killed.
+  bool is_open() const { return !finished; }
 
   NodeState* find(std::string_view node);
   const NodeState* find(std::string_view node) const;
@@ -68,8 +84,7 @@ struct RunState {
 /// (a node that was not announced) is added as it comes.
 void fold(RunState& state, const Event& event);
 
-/// The summary of what has happened so far. `cancelled_by` is the signal of a cancel (SIGINT,
-/// SIGTERM).
+/// The summary of what has happened so far.
 struct Verdict {
   Outcome outcome = Outcome::success;
   int exit_code = 0;
@@ -78,7 +93,16 @@ struct Verdict {
   std::vector<RunFinished::Node> nodes;
 };
 
-/// The verdict as a pure function of the state (exit_code.cpp). A node that was announced and never
+/// Reads a saved event stream and hands each event to `sink`, as the run did. Lines of unknown
+/// types are left out; a last line that was torn when its writer was killed ends the stream. Throws
+/// Error{protocol} with the line's number for what is no event, or of another major version, and
+/// Error{usage} where there is no event at all.
+void replay_events(std::istream& input, Sink& sink);
+
+/// The fold of a saved event stream; throws as replay_events.
+RunState load_events(std::istream& input);
+
+/// The verdict as a pure function of the state (judge.cpp). A node that was announced and never
 /// finished counts as an error of reason state-unknown: silence is never green.
 Verdict judge(const RunState& state);
 
