@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/run/activate_step.h"
+
+#include "engine/base/error.h"
+#include "engine/run/follow.h"
+#include "engine/run/profile_activation.h"
+#include "engine/run/revoke.h"
+
+#include <algorithm>
+
+namespace belay::run {
+
+using event::Outcome;
+using event::Rollback;
+using event::Stage;
+
+namespace {
+
+constexpr Duration finish_limit = std::chrono::seconds(10);
+
+void take(NodeResult& result, const ProfileResult& profile) {
+  result.touched = result.touched || profile.touched;
+  result.confirmed = result.confirmed || profile.confirmed;
+  result.changed = result.changed || profile.changed;
+  result.generation_after = profile.generation_after;
+  result.outcome = profile.outcome;
+  result.reason = profile.reason;
+  result.message = profile.message;
+  result.decides_by = profile.decides_by;
+  result.rollback = std::max(result.rollback, profile.rollback);
+}
+
+/// Takes back the profiles that this node had confirmed before one of it failed.
+void take_back(NodeResult& result, const RevokeResult& revoked) {
+  result.rollback = std::max(result.rollback, revoked.rollback);
+  if (revoked.rollback == Rollback::succeeded) {
+    result.changed = false;
+    result.confirmed = false;
+  } else if (revoked.rollback != Rollback::none) {
+    result.outcome = Outcome::error;
+    result.reason = revoked.rollback == Rollback::failed ? event::reasons::rollback_failed
+                                                         : event::reasons::state_unknown;
+    result.message += "; taking back an earlier profile of this node: " + revoked.message;
+  }
+}
+
+} // namespace
+
+NodeResult activate_node(const Contact& contact, const plan::Node& node, NodeIndex index,
+                         NodeLink& link, StepContext& context) {
+  NodeResult result;
+  result.node = index;
+  NodeStages stages(context, node, {Stage::activate, Stage::confirm, Stage::verify});
+  std::vector<const plan::Profile*> confirmed;
+  for (const auto& profile : node.profiles) {
+    if (context.work().cancelled() && !confirmed.empty()) {
+      // A node between two profiles starts no further one; what it has confirmed stays.
+      result.outcome = Outcome::cancelled;
+      result.reason = reason_of(ErrorKind::cancelled);
+      result.message = "cancelled before profile " + profile.name;
+      return result;
+    }
+    const auto ended =
+        ProfileActivation(contact, node, link.owner_of(profile), profile, stages, context).run();
+    take(result, ended);
+    if (ended.outcome != Outcome::success) {
+      if (profile.auto_rollback && ended.outcome != Outcome::cancelled) {
+        std::erase_if(confirmed, [](const auto* earlier) { return !earlier->auto_rollback; });
+        take_back(result,
+                  revoke(contact, node, link, {confirmed, event::RollbackTrigger::profile_failed},
+                         stages, context.abandon()));
+      }
+      return result;
+    }
+    confirmed.push_back(&profile);
+  }
+  return result;
+}
+
+NodeResult roll_back_node(const Contact& contact, const plan::Node& node, NodeIndex index,
+                          NodeLink& link, StepContext& context) {
+  NodeStages stages(context, node, {});
+  RevokeRequest request;
+  for (const auto& profile : node.profiles) {
+    if (profile.auto_rollback) {
+      request.profiles.push_back(&profile);
+    }
+  }
+  const auto revoked = revoke(contact, node, link, request, stages, context.abandon());
+  NodeResult result;
+  result.node = index;
+  result.touched = true;
+  result.rollback = revoked.rollback;
+  result.generation_after = revoked.generation_after;
+  if (revoked.rollback == Rollback::succeeded) {
+    result.outcome = Outcome::failure;
+    result.reason = event::reasons::rolled_back;
+    result.message = "rolled back because another node failed";
+  } else if (revoked.rollback != Rollback::none) {
+    result.outcome = Outcome::error;
+    result.reason = revoked.rollback == Rollback::failed ? event::reasons::rollback_failed
+                                                         : event::reasons::state_unknown;
+    result.message = revoked.message;
+  }
+  return result;
+}
+
+NodeResult finish_node(const Contact& contact, const plan::Node& node, NodeIndex index,
+                       NodeLink& link, StepContext& context) {
+  NodeResult result;
+  result.node = index;
+  NodeStages stages(context, node, {});
+  for (auto& owner : link.owners) {
+    if (owner.transaction.empty() || owner.profiles.empty()) {
+      continue;
+    }
+    try {
+      Follow(contact, node, owner, *owner.profiles.front(), stages)
+          .request(agent::FinishRequest{owner.transaction},
+                   Wait::at_most(finish_limit, context.abandon()));
+    } catch (const Error& error) {
+      // The target ends the transaction by itself when nobody asks any more; the verdict stands.
+      result.outcome = Outcome::error;
+      result.reason = error.reason();
+      result.message = std::string("the target was not told that the run is over: ") + error.what();
+    }
+  }
+  link.drop();
+  return result;
+}
+
+} // namespace belay::run

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/run/agent_finder.h"
+
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
+#include <array>
+#include <unistd.h>
+
+namespace belay::run {
+
+std::string system_of_uname(const std::string& line) {
+  const auto words = split_white_space(line);
+  if (words.size() != 2) {
+    throw Error(ErrorKind::protocol, "the target does not say what system it is: uname printed \"" +
+                                         one_line(tail(line, 200)) + "\"");
+  }
+  const std::string machine = words[1] == "arm64"   ? "aarch64"
+                              : words[1] == "amd64" ? "x86_64"
+                                                    : words[1];
+  std::string kernel = words[0];
+  for (char& c : kernel) {
+    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return machine + "-" + kernel;
+}
+
+AgentFinder::AgentFinder(std::vector<std::filesystem::path> folders, std::string own_system,
+                         nix::NixStore& store)
+    : folders_(std::move(folders)), own_system_(std::move(own_system)), store_(store) {}
+
+std::filesystem::path AgentFinder::file_for(const std::string& system) const {
+  std::string looked;
+  for (const auto& folder : folders_) {
+    const std::array candidates = {folder / system / "belay-agent", folder / "belay-agent"};
+    for (const auto& file : candidates) {
+      if (&file != &candidates[0] && system != own_system_) {
+        continue;
+      }
+      if (access(file.c_str(), X_OK) == 0) {
+        return file;
+      }
+      looked += (looked.empty() ? "" : ", ") + file.string();
+    }
+  }
+  throw Error(ErrorKind::agent_missing,
+              "there is no belay-agent for " + system + " (looked for " + looked +
+                  "); build one for that system and name its folder in BELAY_AGENT_DIR");
+}
+
+StorePath AgentFinder::find(ssh::Session& session, const Wait& wait) {
+  auto channel = session.exec("uname -sm", wait);
+  std::string printed;
+  std::array<char, 512> chunk{};
+  while (const auto count = channel->read(chunk.data(), chunk.size(), wait)) {
+    if (printed.size() < 64 * 1024) {
+      printed.append(chunk.data(), count);
+    }
+  }
+  channel->close(wait);
+  // A login shell may print before: uname's line is the last one.
+  const auto text = trim(printed);
+  const auto line = text.substr(text.rfind('\n') == text.npos ? 0 : text.rfind('\n') + 1);
+  const auto system = system_of_uname(std::string(line));
+
+  const std::lock_guard lock(mutex_);
+  if (const auto known = added_.find(system); known != added_.end()) {
+    return known->second;
+  }
+  const auto path = store_.add_file(file_for(system), wait);
+  added_.emplace(system, path);
+  return path;
+}
+
+} // namespace belay::run

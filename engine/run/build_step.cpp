@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/run/build_step.h"
+
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+#include "engine/event/event_json.h"
+
+#include <map>
+
+namespace belay::run {
+
+using event::Outcome;
+using event::Stage;
+
+namespace {
+
+constexpr Duration build_limit = std::chrono::hours(24); // a CI job has a limit of its own
+constexpr Duration query_limit = std::chrono::minutes(5);
+
+/// One closure that somebody needs; several profiles may share it.
+using Results = std::map<StorePath, nix::BuildResult>;
+
+class BuildNodes {
+public:
+  BuildNodes(nix::NixStore& store, const plan::Plan& plan, StepContext& context)
+      : store_(store), plan_(plan), context_(context) {}
+
+  std::vector<NodeResult> run(const Step& step, const std::vector<std::string>& nix_arguments) {
+    for (const auto index : step.nodes) {
+      for (const auto& profile : plan_.nodes[index].profiles) {
+        tell(index, profile, event::StageStarted{}, event::Level::debug, {});
+      }
+    }
+    try {
+      build(step, nix_arguments);
+    } catch (Error& error) {
+      fail_all(step, error);
+      return std::move(node_results_);
+    }
+    for (const auto index : step.nodes) {
+      conclude(index);
+    }
+    return std::move(node_results_);
+  }
+
+private:
+  void build(const Step& step, const std::vector<std::string>& nix_arguments) {
+    std::map<StorePath, std::optional<StorePath>> wanted; // path -> derivation
+    for (const auto index : step.nodes) {
+      for (const auto& profile : plan_.nodes[index].profiles) {
+        wanted.emplace(profile.path, profile.derivation);
+      }
+    }
+    std::vector<nix::BuildGoal> goals;
+    std::vector<StorePath> given, all;
+    for (const auto& [path, derivation] : wanted) {
+      if (derivation) {
+        goals.push_back({*derivation, path});
+        all.push_back(*derivation);
+      } else {
+        given.push_back(path);
+      }
+      all.push_back(path);
+    }
+    const Wait query = Wait::at_most(query_limit, context_.work());
+    store_.root(all, query); // outputs that are there already must not go while others build
+    if (!goals.empty()) {
+      const auto results = store_.build(
+          goals, nix_arguments, [this](const nix::Progress& progress) { log(progress); },
+          Wait::at_most(build_limit, context_.work()));
+      for (std::size_t i = 0; i < goals.size(); ++i) {
+        results_.emplace(goals[i].output, results.at(i));
+      }
+    }
+    if (!given.empty()) {
+      const auto valid = store_.valid(given, query);
+      for (std::size_t i = 0; i < given.size(); ++i) {
+        nix::BuildResult result;
+        result.valid = result.cached = valid.at(i);
+        result.error = given[i].string() + " is not in the store and nothing says how to build it";
+        results_.emplace(given[i], result);
+      }
+    }
+    store_.root(all, query);
+    tell_derivations(goals);
+  }
+
+  void log(const nix::Progress& progress) {
+    if (progress.kind != nix::Progress::Kind::log) {
+      return;
+    }
+    event::Subject subject;
+    subject.stage = Stage::build;
+    for (auto& draft : event::split_log("build", progress.text, subject)) {
+      context_.tell(std::move(draft));
+    }
+  }
+
+  void tell_derivations(const std::vector<nix::BuildGoal>& goals) {
+    for (const auto& goal : goals) {
+      const auto& result = results_.at(goal.output);
+      event::BuildFinished done;
+      done.derivation = goal.derivation.string();
+      done.outputs = {goal.output.string()};
+      done.outcome = result.valid ? Outcome::success : Outcome::failure;
+      done.cached = result.cached;
+      done.duration = result.duration;
+      done.reason = result.valid ? "" : std::string(reason_of(ErrorKind::build_failed));
+      context_.tell({done,
+                     {{}, {}, Stage::build, 0},
+                     result.valid ? event::Level::info : event::Level::error,
+                     {}});
+    }
+  }
+
+  void conclude(NodeIndex index) {
+    NodeResult node;
+    node.node = index;
+    for (const auto& profile : plan_.nodes[index].profiles) {
+      const auto& result = results_.at(profile.path);
+      event::StageFinished done;
+      done.duration = BootClock::now() - started_;
+      done.changed = !result.cached;
+      if (!result.valid) {
+        node.outcome = done.outcome = Outcome::failure;
+        node.reason = done.reason = reason_of(ErrorKind::build_failed);
+        node.message = explain(index, profile, result.error);
+      }
+      tell(index, profile, done, result.valid ? event::Level::info : event::Level::error,
+           result.valid ? std::string() : node.message);
+    }
+    node_results_.push_back(std::move(node));
+  }
+
+  /// The first line is the message, the whole of it belongs to the node's log.
+  std::string explain(NodeIndex index, const plan::Profile& profile, const std::string& error) {
+    const event::Subject subject{plan_.nodes[index].name, profile.name, Stage::build, 0};
+    for (auto& draft : event::split_log("build", error, subject, event::Level::error)) {
+      context_.tell(std::move(draft));
+    }
+    const auto text = trim(error);
+    return text.empty() ? "could not be built" : one_line(text.substr(0, text.find('\n')));
+  }
+
+  void fail_all(const Step& step, const Error& error) {
+    const auto outcome = error.kind() == ErrorKind::cancelled ? Outcome::cancelled : Outcome::error;
+    for (const auto index : step.nodes) {
+      for (const auto& profile : plan_.nodes[index].profiles) {
+        event::StageFinished done;
+        done.outcome = outcome;
+        done.reason = error.reason();
+        tell(index, profile, done, event::Level::error, error.message());
+      }
+      NodeResult node;
+      node.node = index;
+      node.outcome = outcome;
+      node.reason = error.reason();
+      node.message = error.message();
+      node_results_.push_back(std::move(node));
+    }
+  }
+
+  void tell(NodeIndex index, const plan::Profile& profile, event::Payload payload,
+            event::Level level, std::string message) {
+    context_.tell({std::move(payload),
+                   {plan_.nodes[index].name, profile.name, Stage::build, 0},
+                   level,
+                   std::move(message)});
+  }
+
+  nix::NixStore& store_;
+  const plan::Plan& plan_;
+  StepContext& context_;
+  Instant started_ = BootClock::now();
+  Results results_;
+  std::vector<NodeResult> node_results_;
+};
+
+} // namespace
+
+std::vector<NodeResult> build_nodes(nix::NixStore& store, const plan::Plan& plan, const Step& step,
+                                    const std::vector<std::string>& nix_arguments,
+                                    StepContext& context) {
+  return BuildNodes(store, plan, context).run(step, nix_arguments);
+}
+
+} // namespace belay::run

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/run/follow.h"
+
+#include "engine/base/error.h"
+
+#include <algorithm>
+
+namespace belay::run {
+
+namespace {
+
+constexpr Duration connect_limit = std::chrono::seconds(5);
+
+/// Worth another connection: the way to the target is at fault, not the request.
+bool is_contact_problem(const Error& error) {
+  switch (error.kind()) {
+  case ErrorKind::unreachable:
+  case ErrorKind::authentication_failed:
+  case ErrorKind::host_key_mismatch:
+  case ErrorKind::agent_missing:
+  case ErrorKind::transport_unsupported:
+  case ErrorKind::deadline_exceeded:
+  case ErrorKind::protocol:
+  case ErrorKind::system:
+    return true;
+  default:
+    return false;
+  }
+}
+
+} // namespace
+
+Duration next_delay(Duration delay) {
+  constexpr Duration longest = std::chrono::seconds(4);
+  return delay == Duration::zero() ? Duration(std::chrono::seconds(1))
+                                   : std::min(2 * delay, longest);
+}
+
+void sleep_for(Duration duration, const Wait& wait) {
+  const auto pause = wait.within(duration);
+  if (wait_readable(-1, pause) == Ready::cancelled) {
+    wait.cancel.throw_if_cancelled();
+  }
+}
+
+Follow::Follow(const Contact& contact, const plan::Node& node, Owner& owner,
+               const plan::Profile& profile, NodeStages& stages)
+    : contact_(contact), node_(node), owner_(owner), profile_(profile), stages_(stages) {
+  listen();
+}
+
+Follow::~Follow() {
+  if (owner_.link.client) {
+    owner_.link.client->listen({}); // the link outlives us
+  }
+}
+
+void Follow::take(agent::ProfileStatus status) {
+  const bool ours =
+      status.state == agent::State::switched || status.state == agent::State::activated ||
+      status.state == agent::State::awaiting_confirm || status.state == agent::State::confirmed;
+  if (ours && status.closure_matches) {
+    new_generation_ = status.current.number;
+  }
+  latest_ = std::move(status);
+}
+
+void Follow::listen() {
+  if (!owner_.link.client) {
+    return;
+  }
+  owner_.link.client->listen([this](const agent::Message& message) {
+    if (const auto* changed = std::get_if<agent::StatusChanged>(&message)) {
+      if (changed->transaction == owner_.transaction && changed->profile.name == profile_.name) {
+        take(changed->profile);
+      }
+    } else if (const auto* output = std::get_if<agent::ScriptOutput>(&message)) {
+      stages_.log("activation", output->text);
+    }
+  });
+}
+
+void Follow::adopt(AgentLink link) {
+  // The client first: its channel belongs to the session that goes after it.
+  owner_.link.client.reset();
+  owner_.link = std::move(link);
+  listen();
+}
+
+void Follow::lose(const Error& error) {
+  owner_.link.client.reset();
+  stages_.tell(event::LogLine{"ssh", error.message(), std::nullopt, true}, event::Level::warn);
+}
+
+void Follow::pause(const Wait& wait) {
+  delay_ = next_delay(delay_);
+  sleep_for(delay_, wait);
+}
+
+void Follow::ensure_link(const Wait& wait) {
+  while (!owner_.link.client) {
+    wait.cancel.throw_if_cancelled();
+    if (wait.expired()) {
+      throw Error(ErrorKind::deadline_exceeded, "the target was not heard of before the deadline");
+    }
+    try {
+      adopt(connect_fresh(contact_, node_, owner_, wait.within(connect_limit)));
+    } catch (const Error& error) {
+      if (!is_contact_problem(error)) {
+        throw;
+      }
+      lose(error);
+      pause(wait);
+    }
+  }
+}
+
+agent::ReplyBody Follow::request(const agent::RequestBody& body, const Wait& wait) {
+  for (;;) {
+    ensure_link(wait);
+    try {
+      auto reply = owner_.link.client->call(body, wait.within(2 * silence_limit));
+      delay_ = Duration::zero();
+      if (const auto* refusal = std::get_if<agent::Refusal>(&reply)) {
+        throw error_of(*refusal);
+      }
+      return reply;
+    } catch (const Error& error) {
+      const bool lost = error.kind() == ErrorKind::unreachable ||
+                        (error.kind() == ErrorKind::deadline_exceeded && !wait.expired());
+      if (!lost) {
+        throw;
+      }
+      lose(error);
+      pause(wait);
+    }
+  }
+}
+
+void Follow::ask(const Wait& wait) {
+  const auto reply = request(agent::StateRequest{owner_.transaction}, wait);
+  const auto* status = std::get_if<agent::TransactionStatus>(&reply);
+  if (status == nullptr) {
+    throw Error(ErrorKind::protocol, "the agent answered state with something else");
+  }
+  take(status_of(*status, profile_.name));
+}
+
+agent::ProfileStatus Follow::until(const std::function<bool(const agent::ProfileStatus&)>& settled,
+                                   const Wait& wait) {
+  for (;;) {
+    if (latest_ && settled(*latest_)) {
+      return *latest_;
+    }
+    if (!owner_.link.client) {
+      ask(wait); // over a new link: what was told meanwhile is lost, so ask
+      continue;
+    }
+    try {
+      owner_.link.client->pump(wait);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::unreachable && error.kind() != ErrorKind::protocol) {
+        throw;
+      }
+      lose(error);
+    }
+  }
+}
+
+} // namespace belay::run

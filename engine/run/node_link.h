@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/agent/protocol.h"
+#include "engine/base/error.h"
+#include "engine/plan/plan.h"
+#include "engine/run/agent_client.h"
+#include "engine/run/agent_finder.h"
+#include "engine/ssh/transport.h"
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+// What the runner holds of one node between its steps: the working connection and, for each user
+// who owns profiles there, a conversation with an agent and the transaction that it opened. The
+// agent keeps a transaction revocable only while somebody asks for it, so a held link is pinged.
+
+namespace belay::run {
+
+/// A connection and an agent on it. Several owners of a node share the working connection.
+struct AgentLink {
+  std::shared_ptr<ssh::Session> session;
+  std::unique_ptr<AgentClient> client; ///< after session: goes first
+};
+
+/// One user's part of a node.
+struct Owner {
+  std::string user;    ///< of the profiles
+  std::string command; ///< that starts the agent as that user
+  std::vector<const plan::Profile*> profiles;
+  std::string transaction; ///< empty = none is open
+  AgentLink link;          ///< may have no client: contact is lost
+};
+
+struct NodeLink {
+  std::mutex mutex; ///< held by a step for as long as it runs, by the pinger for one ping
+  std::shared_ptr<ssh::Session> session;
+  std::vector<Owner> owners;
+
+  Owner& owner_of(const plan::Profile& profile);
+  /// Closes everything; what is open on the target is left to it.
+  void drop();
+  /// Asks every agent for its state where the last request is `quiet` ago. A link that does not
+  /// answer loses its client.
+  void ping(Duration quiet);
+};
+
+/// What a step that talks to targets needs.
+struct Contact {
+  ssh::Transport& transport;
+  std::string run;        ///< id, the holder's name on the target
+  std::string holder_url; ///< CI job; may be empty
+};
+
+ssh::HostAddress address_of(const plan::Node& node);
+
+/// A fresh connection in the confirm lane with an agent on it, for `owner`.
+AgentLink connect_fresh(const Contact& contact, const plan::Node& node, const Owner& owner,
+                        const Wait& wait);
+
+/// The status of one profile. Throws Error{protocol} where the agent does not know it.
+agent::ProfileStatus status_of(const agent::TransactionStatus& status, const std::string& profile);
+
+/// A refusal as the Error that it means.
+Error error_of(const agent::Refusal& refusal);
+
+} // namespace belay::run

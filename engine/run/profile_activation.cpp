@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/run/profile_activation.h"
+
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
+#include <algorithm>
+
+namespace belay::run {
+
+using agent::State;
+using event::Outcome;
+using event::Rollback;
+using event::Stage;
+
+namespace {
+
+// product.md: after the confirm deadline the verdict is asked for until confirmTimeout +
+// activationTimeout + 30 s have gone by, since the rollback re-activates; before it the script
+// itself may take activationTimeout and 10 s more from TERM to KILL.
+constexpr Duration verdict_grace = std::chrono::seconds(30);
+constexpr Duration kill_grace = std::chrono::seconds(10);
+constexpr Duration confirm_connect_limit = std::chrono::seconds(5);
+constexpr Duration reach_limit = std::chrono::seconds(60);
+constexpr Duration verify_limit = std::chrono::seconds(30);
+constexpr Duration abandon_limit = std::chrono::seconds(1);
+
+std::string script_end(const agent::ProfileStatus& status) {
+  if (!status.message.empty()) {
+    return status.message;
+  }
+  return status.reason.empty() ? std::string(name_of(status.state)) : status.reason;
+}
+
+std::string back_text(const agent::ProfileStatus& status) {
+  if (status.recorded.path.empty()) {
+    return "there was no generation before: the link was removed";
+  }
+  return status.recorded.number
+             ? "generation " + std::to_string(*status.recorded.number) + " is back"
+             : status.recorded.path + " is back";
+}
+
+event::RollbackTrigger trigger_of(const agent::ProfileStatus& status) {
+  return status.reason == event::reasons::confirm_timeout ? event::RollbackTrigger::confirm_timeout
+                                                          : event::RollbackTrigger::activation;
+}
+
+} // namespace
+
+ProfileActivation::ProfileActivation(const Contact& contact, const plan::Node& node, Owner& owner,
+                                     const plan::Profile& profile, NodeStages& stages,
+                                     StepContext& context)
+    : contact_(contact), node_(node), owner_(owner), profile_(profile), stages_(stages),
+      context_(context), follow_(contact, node, owner, profile, stages) {}
+
+Wait ProfileActivation::patient() const {
+  return Wait{deadline_, context_.abandon()};
+}
+
+ProfileResult ProfileActivation::run() {
+  stages_.start(profile_, Stage::activate);
+  deadline_ = BootClock::now() + 2 * profile_.activation_timeout + kill_grace +
+              profile_.confirm_timeout + verdict_grace;
+  try {
+    if (!reach()) {
+      return std::move(result_);
+    }
+    const auto activated = activate();
+    if (activated.state == State::awaiting_confirm) {
+      settle(confirm(activated));
+    } else {
+      settle(activated);
+    }
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::cancelled && !result_.confirmed) {
+      leave_to_target();
+    } else {
+      unknown(error);
+    }
+  }
+  return std::move(result_);
+}
+
+/// Nothing was asked of the target yet: one that cannot be reached now is unreachable, not unknown.
+bool ProfileActivation::reach() {
+  try {
+    follow_.ensure_link(Wait::at_most(reach_limit, context_.abandon()));
+    return true;
+  } catch (const Error& error) {
+    const bool cancelled = error.kind() == ErrorKind::cancelled;
+    fail(Stage::activate, cancelled ? Outcome::cancelled : Outcome::error,
+         reason_of(cancelled ? ErrorKind::cancelled : ErrorKind::unreachable), error.what());
+    return false;
+  }
+}
+
+/// Starts the activation and follows it to the end of the script or, where that failed, to the end
+/// of the target's own rollback.
+agent::ProfileStatus ProfileActivation::activate() {
+  result_.touched = true; // from here on the target may act
+  // An agent that has already begun answers a repeated request without beginning again.
+  follow_.request(agent::ActivateRequest{owner_.transaction, profile_.name}, patient());
+  auto status = follow_.until(
+      [](const Status& s) { return s.state == State::awaiting_confirm || is_final(s.state); },
+      patient());
+  if (status.state == State::awaiting_confirm || status.state == State::confirmed) {
+    event::StageFinished done;
+    done.changed = status.recorded.path != profile_.path.string();
+    done.exit_status = status.exit_status;
+    done.generation_after = status.current.number;
+    stages_.finish(profile_, Stage::activate, std::move(done));
+  }
+  return status;
+}
+
+/// Gets in by a connection of its own and says so, until the target's deadline; then asks for the
+/// verdict.
+agent::ProfileStatus ProfileActivation::confirm(const Status& waiting) {
+  stages_.start(profile_, Stage::confirm);
+  const auto confirm_by =
+      BootClock::now() + waiting.confirm_left.value_or(profile_.confirm_timeout);
+  Duration delay{};
+  bool decided = false;
+  while (!decided && BootClock::now() < confirm_by) {
+    fresh_ = try_confirm(confirm_by, decided);
+    if (!decided) {
+      delay = next_delay(delay);
+      sleep_for(delay, Wait{confirm_by, context_.abandon()});
+    }
+  }
+  return follow_.until([](const Status& s) { return is_final(s.state); }, patient());
+}
+
+/// One attempt. `decided` is set where the target told who won the race.
+std::optional<AgentLink> ProfileActivation::try_confirm(Instant confirm_by, bool& decided) {
+  const Wait until_deadline{confirm_by, context_.abandon()};
+  try {
+    const auto limit = std::min(confirm_connect_limit, until_deadline.left() / 3);
+    auto link = connect_fresh(contact_, node_, owner_, until_deadline.within(limit));
+    const auto reply =
+        link.client->call(agent::ConfirmRequest{owner_.transaction, profile_.name}, until_deadline);
+    if (const auto* refusal = std::get_if<agent::Refusal>(&reply)) {
+      throw error_of(*refusal);
+    }
+    if (const auto* decision = std::get_if<agent::Decision>(&reply)) {
+      decided = true;
+      follow_.take(decision->profile);
+      return link;
+    }
+    throw Error(ErrorKind::protocol, "the agent answered confirm with something else");
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::cancelled) {
+      throw;
+    }
+    stages_.tell(event::LogLine{"ssh", "not confirmed yet: " + error.message(), std::nullopt, true},
+                 event::Level::warn);
+    return std::nullopt;
+  }
+}
+
+void ProfileActivation::settle(const Status& status) {
+  switch (status.state) {
+  case State::confirmed:
+    verify(status);
+    return;
+  case State::failed:
+    fail(Stage::activate, Outcome::failure, status.reason,
+         script_end(status) + "; left as it is (autoRollback is off)");
+    result_.changed = true;
+    result_.generation_after = status.current.number;
+    return;
+  case State::rolled_back:
+    settle_rolled_back(status);
+    return;
+  default:
+    fail(Stage::activate, Outcome::error, event::reasons::rollback_failed, script_end(status));
+    result_.rollback = Rollback::failed;
+    result_.generation_after = status.current.number;
+    tell_rollback(stages_, profile_, status, follow_.new_generation(), trigger_of(status), false);
+  }
+}
+
+void ProfileActivation::settle_rolled_back(const Status& status) {
+  const bool verified = status.current.path == status.recorded.path;
+  const auto message = script_end(status) + "; " + back_text(status);
+  if (!verified) {
+    fail(Stage::activate, Outcome::error, event::reasons::rollback_failed,
+         message + ", but the profile now is " + status.current.path);
+    result_.rollback = Rollback::failed;
+  } else {
+    fail(Stage::activate, Outcome::failure, status.reason, message);
+    result_.rollback = Rollback::succeeded;
+  }
+  result_.generation_after = status.current.number;
+  tell_rollback(stages_, profile_, status, follow_.new_generation(), trigger_of(status), verified);
+}
+
+/// Reads the link back, over the connection that confirmed where there is one.
+void ProfileActivation::verify(const Status& status) {
+  if (profile_.magic_rollback) {
+    event::StageFinished done;
+    if (fresh_) {
+      done.details["confirm_path"] = fresh_->session->path();
+    }
+    stages_.finish(profile_, Stage::confirm, std::move(done));
+  }
+  result_.confirmed = true;
+  result_.changed = status.recorded.path != profile_.path.string();
+  stages_.start(profile_, Stage::verify);
+  if (fresh_ && fresh_->client) {
+    follow_.adopt(std::move(*fresh_));
+  }
+  follow_.ask(Wait::at_most(verify_limit, context_.abandon()));
+  const auto& read_back = *follow_.latest();
+  result_.generation_after = read_back.current.number;
+  if (read_back.state != State::confirmed || !read_back.closure_matches) {
+    fail(Stage::verify, Outcome::failure, event::reasons::verify_failed,
+         "confirmed, but the profile link is " +
+             (read_back.current.path.empty() ? std::string("gone") : read_back.current.path));
+    return;
+  }
+  event::StageFinished done;
+  done.generation_after = read_back.current.number;
+  done.changed = result_.changed;
+  stages_.finish(profile_, Stage::verify, std::move(done));
+}
+
+/// Ends the stage that runs as failed; `stage` where none runs.
+void ProfileActivation::fail(Stage stage, Outcome outcome, std::string_view reason,
+                             const std::string& message) {
+  result_.outcome = outcome;
+  result_.reason =
+      reason.empty() ? std::string(event::reasons::activation_failed) : std::string(reason);
+  result_.message = message;
+  if (!stages_.fail_running(outcome, result_.reason, message)) {
+    event::StageFinished done;
+    done.outcome = outcome;
+    done.reason = result_.reason;
+    stages_.finish(profile_, stage, std::move(done), message);
+  }
+}
+
+void ProfileActivation::leave_to_target() {
+  const auto decides_by = SystemClock().wall() + (deadline_ - BootClock::now());
+  try {
+    follow_.request(agent::AbandonRequest{owner_.transaction}, Wait::at_most(abandon_limit));
+    result_.decides_by = format_time(decides_by);
+    fail(Stage::activate, Outcome::cancelled, event::reasons::left_to_target,
+         "cancelled; the target goes back by itself by " + result_.decides_by);
+  } catch (const Error& error) {
+    unknown(error);
+  }
+}
+
+void ProfileActivation::unknown(const Error& error) {
+  result_.rollback = result_.confirmed ? Rollback::none : Rollback::unknown;
+  fail(Stage::activate, Outcome::error, event::reasons::state_unknown,
+       std::string("the state of the target is not known: ") + error.what());
+}
+
+void tell_rollback(NodeStages& stages, const plan::Profile& profile,
+                   const agent::ProfileStatus& status, std::optional<int> from,
+                   event::RollbackTrigger trigger, bool verified) {
+  stages.start(profile, Stage::rollback);
+  event::StageFinished done;
+  done.outcome = verified ? Outcome::success : Outcome::error;
+  done.reason = verified ? "" : std::string(event::reasons::rollback_failed);
+  done.generation_after = status.current.number;
+  if (verified) {
+    stages.tell(event::NodeRolledBack{from, status.current.number, trigger, true},
+                event::Level::error);
+  }
+  stages.finish(profile, Stage::rollback, std::move(done),
+                verified ? back_text(status) : script_end(status));
+}
+
+} // namespace belay::run

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/run/node_link.h"
+#include "engine/run/stage_report.h"
+
+#include <vector>
+
+// Taking back what was confirmed: the target goes back to the recorded generation and re-activates
+// it, but only where the profile still is what this deploy set. Said to have worked only after a
+// fresh login read the link back.
+
+namespace belay::run {
+
+/// What became of a node's revocation as a whole.
+struct RevokeResult {
+  event::Rollback rollback = event::Rollback::none;
+  std::string message; ///< of the first profile that could not be taken back
+  std::optional<int> generation_after;
+};
+
+struct RevokeRequest {
+  std::vector<const plan::Profile*> profiles; ///< in the order in which they were activated
+  event::RollbackTrigger trigger = event::RollbackTrigger::run_failed;
+};
+
+/// Revokes last activated first, each independent of the others. Never throws.
+RevokeResult revoke(const Contact& contact, const plan::Node& node, NodeLink& link,
+                    const RevokeRequest& request, NodeStages& stages, const CancelToken& cancel);
+
+} // namespace belay::run

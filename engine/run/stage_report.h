@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/base/error.h"
+#include "engine/plan/plan.h"
+#include "engine/run/step_context.h"
+
+#include <functional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+// Every stage that a plan announces ends exactly once, whatever happens: NodeStages is how a step
+// keeps that promise. It knows the stages that the step covers; what the step does not reach is
+// told as skipped when it goes.
+
+namespace belay::run {
+
+class NodeStages {
+public:
+  /// `covered`: the stages of this step, for each profile of the node that has them.
+  NodeStages(StepContext& context, const plan::Node& node, std::vector<event::Stage> covered);
+  /// Tells what was not reached.
+  ~NodeStages();
+  NodeStages(const NodeStages&) = delete;
+  NodeStages& operator=(const NodeStages&) = delete;
+
+  void start(const plan::Profile& profile, event::Stage stage);
+  /// `message` may be empty: then the event describes itself.
+  void finish(const plan::Profile& profile, event::Stage stage, event::StageFinished data,
+              std::string message = {});
+  /// Ends the stage that runs now, if one does, as `outcome`, and returns whether there was one.
+  bool fail_running(event::Outcome outcome, std::string reason, const std::string& message);
+
+  /// An event about the node, the profile and the stage that run now.
+  void tell(event::Payload payload, event::Level level = event::Level::info,
+            std::string message = {});
+  void log(const std::string& stream, std::string_view text);
+
+private:
+  struct Key {
+    std::string profile;
+    event::Stage stage;
+    auto operator<=>(const Key&) const = default;
+  };
+  StepContext& context_;
+  const plan::Node& node_;
+  std::vector<Key> open_; ///< announced and not finished
+  std::string running_profile_;
+  std::optional<event::Stage> running_;
+  Instant started_{};
+};
+
+/// How a caught error counts: cancelled, else error.
+event::Outcome outcome_of(const Error& error);
+
+} // namespace belay::run

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/run/step_runner.h"
+
+#include "engine/base/error.h"
+#include "engine/run/activate_step.h"
+#include "engine/run/build_step.h"
+#include "engine/run/copy_step.h"
+
+namespace belay::run {
+
+namespace {
+
+// A third of the agent's idle_limit, so that one lost ping does no harm.
+constexpr Duration ping_interval = agent::idle_limit / 3;
+constexpr Duration look_interval = std::chrono::seconds(5);
+
+} // namespace
+
+StepRunner::StepRunner(const plan::Plan& plan, ssh::Transport& transport, nix::NixStore& store,
+                       AgentFinder& agents, StepRunnerOptions options)
+    : plan_(plan), store_(store), agents_(agents),
+      options_(std::move(options)), contact_{transport, options_.run, options_.holder_url} {
+  for (std::size_t i = 0; i < plan.nodes.size(); ++i) {
+    links_.push_back(std::make_unique<NodeLink>());
+  }
+  pinger_ = std::thread([this] { ping_links(); });
+}
+
+StepRunner::~StepRunner() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  wake_.notify_all();
+  pinger_.join();
+}
+
+StepResult StepRunner::run(const Step& step, StepContext& context) {
+  StepResult result;
+  result.id = step.id;
+  if (step.kind == StepKind::build) {
+    result.nodes = build_nodes(store_, plan_, step, options_.nix_arguments, context);
+  } else {
+    result.nodes.push_back(run_node(step, context));
+  }
+  return result;
+}
+
+NodeResult StepRunner::run_node(const Step& step, StepContext& context) {
+  const auto index = step.nodes.at(0);
+  const auto& node = plan_.nodes.at(index);
+  auto& link = *links_.at(index);
+  const std::lock_guard lock(link.mutex);
+  switch (step.kind) {
+  case StepKind::copy:
+    return copy_node({contact_, store_, agents_}, node, index, link, context);
+  case StepKind::activate:
+    return activate_node(contact_, node, index, link, context);
+  case StepKind::rollback:
+    return roll_back_node(contact_, node, index, link, context);
+  case StepKind::finish:
+    return finish_node(contact_, node, index, link, context);
+  case StepKind::evaluate:
+  case StepKind::build:
+    break;
+  }
+  throw Error(ErrorKind::internal,
+              "a step of kind " + std::string(name_of(step.kind)) + " does not work on one node");
+}
+
+void StepRunner::ping_links() {
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, look_interval, [this] { return closing_; })) {
+    lock.unlock();
+    for (const auto& link : links_) {
+      // A link that is locked has a step at work, which speaks for itself.
+      if (const std::unique_lock busy(link->mutex, std::try_to_lock); busy.owns_lock()) {
+        link->ping(ping_interval);
+      }
+    }
+    lock.lock();
+  }
+}
+
+} // namespace belay::run
