@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One host: a folder that is its root, a network namespace, and processes of its own in a PID
+namespace, so that "all its processes" is exact. It runs the machine's programs (/usr, read-only)
+on an /etc, /nix, /root, /home and /var of its own, which survive a reboot; /run and /tmp do not.
+"""
+
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+
+from . import world
+
+SYSTEM = f"{platform.machine()}-linux"
+
+PASSWD = """\
+root:x:0:0:root:/root:/bin/sh
+sshd:x:101:65534::/run/sshd:/usr/sbin/nologin
+app:x:1000:1000::/home/app:/bin/sh
+nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+"""
+SHADOW = "root:*:19000::::::\nsshd:*:19000::::::\napp:*:19000::::::\nnobody:*:19000::::::\n"
+GROUP = "root:x:0:\napp:x:1000:\nnogroup:x:65534:\n"
+SSHD_CONFIG = """\
+HostKey /etc/ssh/host_key
+UsePAM no
+PasswordAuthentication no
+"""
+NIX_CONF = "sandbox = false\nsubstituters =\nbuild-users-group =\n"
+FROM_MACHINE = ["ld.so.cache", "nsswitch.conf", "services", "protocols", "login.defs",
+                "alternatives"]
+
+
+class Host:
+    """`number` gives the address, `name` is what the runner calls it."""
+
+    def __init__(self, number, name, network):
+        self.number, self.name, self.network = number, name, network
+        self.address = network.address(number)
+        self.space = f"{os.environ[world.INSIDE]}-{number}"
+        self.folder = world.FLEET / "hosts" / str(number)
+        self.root = self.folder / "root"
+        self.process = None
+        self.init = None
+
+    def make(self, authorized_key):
+        self._lay_out(authorized_key)
+        self.network.add(self.space, self.number)
+        self.boot()
+
+    def boot(self):
+        """Begins to start; `wait_until_up` is the other half, so that several start at once."""
+        self.process = subprocess.Popen(
+            ["nsenter", f"--net=/run/netns/{self.space}", "unshare", "--mount", "--pid", "--uts",
+             "--ipc", "--fork", "--kill-child", "--propagation", "private", "/bin/sh",
+             pathlib.Path(__file__).parent / "host_init.sh", self.root, self.name],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True,
+            env={"PATH": world.SYSTEM_PATH})
+
+    def wait_until_up(self):
+        with self.process.stdout as said:
+            if said.readline() != "up\n":
+                raise RuntimeError(f"host {self.name} did not start")
+        self.init = world.first_child(self.process.pid)
+
+    def halt(self):
+        """Power off: every process of the host dies at once, files stay."""
+        self.process.kill()
+        self.process.wait()
+
+    def reboot(self):
+        self.halt()
+        self.boot()
+        self.wait_until_up()
+
+    def run(self, *command, timeout=60):
+        """Runs a command on the host, past its network and sshd: (exit code, stdout, stderr)."""
+        done = subprocess.run(
+            ["nsenter", "--target", str(self.init), "--mount", "--net", "--pid", "--uts", "--ipc",
+             "--wd=/", *map(str, command)],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False,
+            env={"PATH": world.SYSTEM_PATH, "HOME": "/root", "USER": "root"})
+        return done.returncode, done.stdout, done.stderr
+
+    def output(self, *command):
+        """What a command that has to work says on its stdout."""
+        code, out, err = self.run(*command)
+        if code != 0:
+            raise RuntimeError(f"{self.name}: {command}: exit {code}: {err}")
+        return out
+
+    def cut(self):
+        self.network.cut(self.number)
+
+    def mend(self):
+        self.network.mend(self.number)
+
+    def path(self, inside):
+        """A file of the host as seen from outside."""
+        return self.root / str(inside).lstrip("/")
+
+    def read(self, inside):
+        """The text of a file; empty if there is none."""
+        path = self.path(inside)
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def processes(self):
+        """Command lines of all its processes but those that a host has anyway, by process id."""
+        found = {}
+        for line in self.output("ps", "-eo", "pid=,stat=,args=").splitlines():
+            pid, state, arguments = line.split(None, 2)
+            own = arguments.startswith(("ps -eo", "sleep 1000", "/bin/sh /", "sshd: /usr/sbin"))
+            if not own and "Z" not in state:
+                found[int(pid)] = arguments
+        return found
+
+    def public_key(self):
+        return " ".join((self.folder / "root/etc/ssh/host_key.pub").read_text().split()[:2])
+
+    def _lay_out(self, authorized_key):
+        for folder in ["usr", "dev", "proc", "sys", "run", "tmp", "old-root", "home", "nix",
+                       "etc/ssh", "etc/nix", "var/log", "var/lib", "var/empty", "var/tmp"]:
+            (self.root / folder).mkdir(parents=True)
+        for link in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]:
+            if pathlib.Path("/", link).is_symlink():
+                (self.root / link).symlink_to(os.readlink(f"/{link}"))
+        self._make_home("root", 0, authorized_key)
+        self._make_home("home/app", 1000, authorized_key)
+        self._write_etc()
+
+    def _make_home(self, folder, owner, authorized_key):
+        keys = self.root / folder / ".ssh"
+        keys.mkdir(parents=True)
+        (keys / "authorized_keys").write_text(authorized_key)
+        for path, mode in [(keys.parent, 0o700), (keys, 0o700), (keys / "authorized_keys", 0o600)]:
+            os.chown(path, owner, owner)
+            path.chmod(mode)
+
+    def _write_etc(self):
+        etc = self.root / "etc"
+        for name in FROM_MACHINE:
+            source = pathlib.Path("/etc", name)
+            if source.is_dir():
+                shutil.copytree(source, etc / name, symlinks=True)
+            elif source.exists():
+                shutil.copy(source, etc / name)
+        for name, text in {"passwd": PASSWD, "shadow": SHADOW, "group": GROUP,
+                           "hostname": self.name + "\n", "hosts": "127.0.0.1 localhost\n",
+                           "ssh/sshd_config": SSHD_CONFIG, "nix/nix.conf": NIX_CONF}.items():
+            (etc / name).write_text(text)
+        (etc / "shadow").chmod(0o600)
+        world.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", etc / "ssh/host_key")

@@ -1,0 +1,29 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The first process of a test host: makes the host's own root the root, starts what a host starts at
+# boot and then only reaps. Arguments: the folder of the root, the host's name. Says "up" when it is.
+set -eu
+root=$1 name=$2
+
+mount --bind "$root" "$root"
+mount --bind /usr "$root/usr"
+mount -o remount,bind,ro "$root/usr"
+mount --rbind /dev "$root/dev"
+mount -t proc proc "$root/proc"
+mount -t sysfs -o ro sysfs "$root/sys"
+mount -t tmpfs -o mode=0755 tmpfs "$root/run"
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+cd "$root"
+pivot_root . old-root
+umount -l /old-root
+hostname "$name"
+
+mkdir -p /run/sshd
+/usr/sbin/sshd -E /var/log/sshd.log >&2
+echo up
+exec </dev/null >/dev/null 2>&1
+# `wait` reaps whatever was left to this process.
+while :; do
+  sleep 1000 &
+  wait $!
+done
