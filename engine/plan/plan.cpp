@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/plan/plan.h"
+
+#include "engine/base/text.h"
+#include "engine/plan/target.h"
+
+#include <algorithm>
+#include <array>
+
+namespace belay::plan {
+namespace {
+
+using Row = std::array<std::string, 6>;
+
+std::string seconds(Seconds value) {
+  return std::to_string(value.count()) + " s";
+}
+
+std::string rollback_of(const Profile& profile) {
+  if (!profile.auto_rollback) {
+    return "none";
+  }
+  return profile.magic_rollback ? "unless confirmed" : "on failure";
+}
+
+Row row_of(const Node& node, const Profile& profile) {
+  return {one_line(node.name),
+          one_line(node.ssh_user.empty() ? node.hostname : node.ssh_user + "@" + node.hostname),
+          one_line(profile.name) + " (" + one_line(profile.user) + ")",
+          "activate " + seconds(profile.activation_timeout) + ", confirm " +
+              (profile.magic_rollback ? seconds(profile.confirm_timeout) : "off"),
+          rollback_of(profile),
+          profile.path.string()};
+}
+
+void add_rows(std::vector<Row>& rows, const Node& node) {
+  if (node.skip) {
+    rows.push_back(
+        {one_line(node.name), one_line(node.hostname), "-", "", "skipped by the plan", ""});
+    return;
+  }
+  for (const Profile& profile : node.profiles) {
+    rows.push_back(row_of(node, profile));
+  }
+  for (const std::string& name : node.unevaluated_profiles) {
+    rows.push_back(
+        {one_line(node.name), one_line(node.hostname), one_line(name), "", "", "NOT EVALUATED"});
+  }
+}
+
+/// Columns on a terminal: code points, which is near enough for names.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
+}
+
+std::string render(const std::vector<Row>& rows) {
+  std::array<std::size_t, 6> widths{};
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], width_of(row[i]));
+    }
+  }
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i] + std::string(widths[i] - width_of(row[i]) + 2, ' ');
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + '\n';
+  }
+  return text;
+}
+
+std::string policy_line(const Policy& policy) {
+  const std::string failure =
+      policy.on_failure == OnFailure::stop ? "stop at the first failure" : "go on after a failure";
+  const std::string rollback =
+      policy.rollback_succeeded ? "roll back the confirmed nodes too" : "leave the confirmed nodes";
+  const Limits& limits = policy.limits;
+  return "policy: " + failure + ", " + rollback + "; " + std::to_string(policy.parallel) +
+         " at once (evaluate " + std::to_string(limits.evaluate) + ", build " +
+         std::to_string(limits.build) + ", copy " + std::to_string(limits.copy) + ", activate " +
+         std::to_string(limits.activate) + "); grace " + seconds(policy.grace) + "\n";
+}
+
+std::string head_line(const Plan& plan) {
+  std::string text;
+  if (!plan.environment.empty()) {
+    text += plan.environment + "  ";
+  }
+  for (const std::string& flake : plan.flakes) {
+    text += one_line(flake) + "  ";
+  }
+  if (!plan.file.empty()) {
+    text += "with " + one_line(plan.file) + "  ";
+  }
+  return text + std::to_string(plan.nodes.size()) + (plan.nodes.size() == 1 ? " node" : " nodes") +
+         "\n";
+}
+
+} // namespace
+
+std::string target_of(const Node& node) {
+  return node.flake + "#" + nix_attribute(node.name);
+}
+
+std::string plan_to_table(const Plan& plan) {
+  std::vector<Row> rows{{"NODE", "HOST", "PROFILE (USER)", "TIMEOUTS", "ROLLBACK", "PATH"}};
+  for (const Node& node : plan.nodes) {
+    add_rows(rows, node);
+  }
+  return head_line(plan) + render(rows) + policy_line(plan.policy);
+}
+
+} // namespace belay::plan

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/plan/plan.h"
+#include "tests/catch.h"
+
+#include <nlohmann/json.hpp>
+
+namespace belay::plan {
+namespace {
+
+using nlohmann::json;
+
+Plan sample() {
+  const auto path = StorePath::parse("/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-web");
+  Plan plan;
+  plan.file = "belay.yaml";
+  plan.environment = "production";
+  plan.flakes = {"."};
+  Node web;
+  web.name = "web.1\n\x1b[31m";
+  web.flake = ".";
+  web.hostname = "web-1.internal";
+  web.ssh_user = "deploy";
+  web.profiles.push_back(Profile{"system", *path, std::nullopt, std::nullopt, "root"});
+  plan.nodes.push_back(web);
+  Node old;
+  old.name = "old";
+  old.flake = ".";
+  old.skip = true;
+  plan.nodes.push_back(old);
+  Webhook webhook;
+  webhook.url = "https://user:pass@hooks.example.com/services/SECRET?t=1";
+  webhook.secret_env = "HOOK_SECRET";
+  plan.webhooks.push_back(webhook);
+  return plan;
+}
+
+} // namespace
+
+TEST_CASE("the table is for people: a line for each profile, none that a name could add") {
+  CHECK(
+      plan_to_table(sample()) ==
+      "production  .  with belay.yaml  2 nodes\n"
+      "NODE   HOST                   PROFILE (USER)  TIMEOUTS                      ROLLBACK        "
+      "     PATH\n"
+      "web.1  deploy@web-1.internal  system (root)   activate 240 s, confirm 30 s  unless "
+      "confirmed     /nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-web\n"
+      "old                           -                                             skipped by the "
+      "plan\n"
+      "policy: stop at the first failure, roll back the confirmed nodes too; 8 at once (evaluate "
+      "1, build 1, copy 4, activate 8); grace 6 s\n");
+}
+
+TEST_CASE("the JSON has every field and no secret") {
+  const std::string text = plan_to_json(sample());
+  CHECK(text.find("SECRET?") == std::string::npos);
+  CHECK(text.find("pass") == std::string::npos);
+  const json plan = json::parse(text);
+  CHECK(plan.at("version") == 1);
+  CHECK(plan.at("environment") == "production");
+  CHECK(plan.at("webhooks").at(0).at("url_origin") == "https://hooks.example.com");
+  const json& web = plan.at("nodes").at(0);
+  CHECK(web.at("id") == "web.1\n\x1b[31m");
+  CHECK(web.at("target") == ".#\"web.1\\n\x1b[31m\"");
+  CHECK(web.at("host") == "web-1.internal");
+  CHECK(web.at("host_key") == nullptr);
+  CHECK(web.at("profiles").at(0).at("confirm_timeout_s") == 30);
+  CHECK(web.at("profiles").at(0).at("derivation") == nullptr);
+  CHECK(plan.at("nodes").at(1).at("skip") == true);
+  CHECK(plan.at("policy").at("on_failure") == "stop");
+  CHECK(plan.at("policy").at("limits").at("copy") == 4);
+}
+
+TEST_CASE("a target shows the node quoted where Nix wants it") {
+  Node node;
+  node.flake = "github:a/b";
+  node.name = "web-1";
+  CHECK(target_of(node) == "github:a/b#web-1");
+  node.name = "web.example.com";
+  CHECK(target_of(node) == "github:a/b#\"web.example.com\"");
+}
+
+} // namespace belay::plan
