@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/run/loop.h"
+
+#include "tests/catch.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/plans.h"
+
+#include <csignal>
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace std::chrono_literals;
+
+namespace belay::run {
+
+namespace {
+
+/// An executor whose occurrences a test has written down; once they are used up, time passes.
+class ScriptedExecutor final : public Executor {
+public:
+  explicit ScriptedExecutor(fakes::FakeClock& clock) : clock_(clock) {}
+
+  void start(const Step& step) override { started.push_back(step); }
+  void stop(Stop how) override { stops.push_back(how); }
+  Occurrence wait(std::optional<Instant> wake_at) override {
+    if (!script.empty()) {
+      Occurrence next = std::move(script.front());
+      script.pop_front();
+      return next;
+    }
+    REQUIRE(wake_at);
+    REQUIRE(*wake_at > clock_.now());
+    waited_for.push_back(*wake_at - clock_.now());
+    clock_.set(*wake_at);
+    return waited_for.size() < 5 ? Occurrence(Timer{}) : Occurrence(Interrupt{SIGINT});
+  }
+
+  std::deque<Occurrence> script;
+  std::vector<Step> started;
+  std::vector<Stop> stops;
+  std::vector<Duration> waited_for;
+
+private:
+  fakes::FakeClock& clock_;
+};
+
+struct Events final : event::Sink {
+  void on_event(const event::Event& event) override { all.push_back(event); }
+  template <class Payload> std::vector<Payload> of() const {
+    std::vector<Payload> found;
+    for (const event::Event& event : all)
+      if (const auto* payload = std::get_if<Payload>(&event.payload))
+        found.push_back(*payload);
+    return found;
+  }
+  std::vector<event::Event> all;
+};
+
+struct World {
+  fakes::FakeClock clock;
+  Events events;
+  event::Emitter emitter{"run", clock, events};
+  EmittingSink sink{emitter};
+  ScriptedExecutor executor{clock};
+};
+
+StepResult well(StepId id) {
+  return {id, {NodeResult{}}, {}};
+}
+
+} // namespace
+
+TEST_CASE("the loop runs a plan to its end") {
+  World world;
+  const auto plan = fakes::make_plan(1);
+  Scheduler scheduler(plan, world.clock.now(), world.sink);
+  for (StepId id = 1; id <= 4; ++id)
+    world.executor.script.emplace_back(well(id));
+  const LoopEnd end = run_loop(plan, scheduler, world.executor, world.emitter, world.clock);
+  CHECK(end.signal == 0);
+  CHECK_FALSE(end.left);
+  CHECK(world.executor.started.size() == 4);
+  CHECK(world.events.of<event::NodeFinished>().size() == 1);
+}
+
+TEST_CASE("a first signal is told, stops the work and, when the grace is over, abandons") {
+  World world;
+  const auto plan = fakes::make_plan(1);
+  Scheduler scheduler(plan, world.clock.now(), world.sink);
+  world.executor.script = {well(1), well(2), Interrupt{SIGTERM}};
+  const LoopEnd end = run_loop(plan, scheduler, world.executor, world.emitter, world.clock);
+  CHECK(end.signal == SIGTERM);
+  CHECK(end.left); // the script's last word is a second signal
+  CHECK(world.executor.stops == std::vector<Stop>{Stop::work, Stop::abandon});
+  CHECK(world.executor.waited_for.at(0) == 5s);
+  CHECK(world.executor.waited_for.at(1) == 25s); // to the heartbeat: nothing else is due any more
+  const auto cancels = world.events.of<event::CancelRequested>();
+  REQUIRE(cancels.size() == 1);
+  CHECK(cancels[0].signal == "SIGTERM");
+  CHECK(cancels[0].policy == "grace 6 s");
+}
+
+TEST_CASE("a second signal leaves at once") {
+  World world;
+  const auto plan = fakes::make_plan(1);
+  Scheduler scheduler(plan, world.clock.now(), world.sink);
+  world.executor.script = {Interrupt{SIGINT}, Interrupt{SIGTERM}, well(1)};
+  const LoopEnd end = run_loop(plan, scheduler, world.executor, world.emitter, world.clock);
+  CHECK(end.signal == SIGINT);
+  CHECK(end.left);
+  CHECK(world.executor.script.size() == 1);
+}
+
+TEST_CASE("a heartbeat names who is being worked on") {
+  World world;
+  const auto plan = fakes::make_plan(1);
+  Scheduler scheduler(plan, world.clock.now(), world.sink);
+  run_loop(plan, scheduler, world.executor, world.emitter, world.clock);
+  const auto beats = world.events.of<event::Heartbeat>();
+  REQUIRE(beats.size() >= 3);
+  CHECK(beats[0].running == std::vector<std::string>{"node-0"});
+  CHECK(world.executor.waited_for.at(0) == 30s);
+  CHECK(world.executor.waited_for.at(1) == 30s);
+}
+
+TEST_CASE("one step outside of a scheduler") {
+  World world;
+  const Step evaluate{1, StepKind::evaluate, {}};
+  const auto run = [&] {
+    return run_single_step(evaluate, world.executor, world.emitter, world.clock);
+  };
+  SECTION("ends") {
+    event::LogLine line;
+    line.text = "warning";
+    world.executor.script = {StepOutput{1, {line, {}, event::Level::info, {}}},
+                             StepResult{1, {}, "evaluation failed"}};
+    const SingleStepEnd end = run();
+    CHECK(end.result.error == "evaluation failed");
+    CHECK(end.signal == 0);
+    CHECK(world.events.of<event::LogLine>().size() == 1);
+  }
+  SECTION("is stopped by a signal, and awaited") {
+    world.executor.script = {Interrupt{SIGTERM}, StepResult{1, {}, "cancelled"}};
+    const SingleStepEnd end = run();
+    CHECK(end.signal == SIGTERM);
+    CHECK_FALSE(end.left);
+    CHECK(end.result.error == "cancelled");
+    CHECK(world.executor.stops == std::vector<Stop>{Stop::work});
+    CHECK(world.events.of<event::CancelRequested>().size() == 1);
+  }
+  SECTION("is left at a second one") {
+    world.executor.script = {Interrupt{SIGTERM}, Interrupt{SIGINT}};
+    CHECK(run().left);
+  }
+}
+
+} // namespace belay::run
