@@ -26,3 +26,9 @@ endif()
 if(NOT TARGET yaml-cpp::yaml-cpp)
   add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp) # 0.7 has no namespace
 endif()
+
+find_package(spdlog 1.10 QUIET)
+if(NOT spdlog_FOUND)
+  belay_fetch(spdlog https://github.com/gabime/spdlog.git
+    27cb4c76708608465c413f6d0e6b8d99a4d84302) # v1.14.1
+endif()

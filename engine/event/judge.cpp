@@ -26,10 +26,12 @@ bool any_stage(const NodeState& node, const auto& matches) {
   return false;
 }
 
-/// Activation is the first thing that changes a target.
+/// Activation is the first thing that changes a target - unless it ended before the target was told
+/// to begin.
 bool is_touched(const NodeState& node) {
   return any_stage(node, [](const StageState& stage) {
-    return stage.stage == Stage::activate && stage.started;
+    return stage.stage == Stage::activate && stage.started &&
+           !(stage.finished && stage.finished->reason == reason_of(ErrorKind::unreachable));
   });
 }
 

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/base/text.h"
+#include "engine/event/exit_code.h"
+#include "reporters/console.h"
+
+#include <algorithm>
+
+// The end of the console output: the verdict, the failures again, where the reports are.
+
+namespace belay::reporters {
+
+namespace {
+
+using event::NodeState;
+using event::Outcome;
+using event::ProfileState;
+using event::RunState;
+
+constexpr std::size_t shown_log_lines = 20;
+constexpr std::size_t shown_failures = 50;
+
+std::string_view headline(Outcome outcome) {
+  switch (outcome) {
+  case Outcome::success:
+    return "OK";
+  case Outcome::cancelled:
+    return "CANCELLED";
+  case Outcome::failure:
+  case Outcome::error:
+  case Outcome::skipped:
+    return "FAILED";
+  }
+  return "FAILED";
+}
+
+/// "3 deployed, 1 rolled back"
+std::string counts_text(const event::RunFinished::Counts& counts) {
+  std::vector<std::string> parts;
+  const auto add = [&](int number, const char* what) {
+    if (number > 0)
+      parts.push_back(std::to_string(number) + " " + what);
+  };
+  const int bad = counts.failure + counts.error;
+  add(counts.success, "deployed");
+  add(counts.rolled_back, "rolled back");
+  add(std::max(0, bad - counts.rolled_back), "failed");
+  add(counts.cancelled, "cancelled");
+  add(counts.skipped, "skipped");
+  return parts.empty() ? "no node was deployed" : join(parts, ", ");
+}
+
+std::string meaning_of(int exit_code) {
+  for (const event::ExitCodeInfo& info : event::exit_codes())
+    if (static_cast<int>(info.code) == exit_code)
+      return std::string(info.name);
+  return "";
+}
+
+} // namespace
+
+void ConsoleReporter::say_end(const event::RunFinished& finished, const RunState& state) {
+  std::string exit = "exit " + std::to_string(finished.exit_code);
+  if (finished.exit_code != 0)
+    exit += " (" + meaning_of(finished.exit_code) + ")";
+  say(std::string(headline(finished.outcome)) + "   " + counts_text(finished.counts) + "   " +
+      format_duration(finished.duration) + "   " + exit);
+  say_failures(state);
+  std::string reports;
+  for (const auto& [name, path] : finished.artifacts)
+    reports += "  " + one_line(path);
+  if (!reports.empty())
+    say(" reports:" + reports);
+}
+
+void ConsoleReporter::say_failures(const RunState& state) {
+  if (state.evaluate && state.evaluate->outcome != Outcome::success) {
+    const std::string error =
+        state.evaluate->error.empty() ? state.evaluate_message : state.evaluate->error;
+    say(" evaluate  " + fit(one_line(error), 1000));
+    say_log(state.evaluate_log);
+  }
+  std::size_t failures = 0;
+  for (const NodeState& node : state.nodes) {
+    for (const ProfileState& profile : node.profiles)
+      if (is_bad(end_of(node, profile)) && ++failures <= shown_failures)
+        say_failure(node, profile);
+    if (node.profiles.empty() && is_bad(end_of(node, {})) && ++failures <= shown_failures)
+      say_failure(node, {});
+  }
+  if (failures > shown_failures)
+    say(" and " + std::to_string(failures - shown_failures) + " more; the reports have them all");
+}
+
+void ConsoleReporter::say_failure(const NodeState& node, const ProfileState& profile) {
+  std::string text = trouble_of(node, profile);
+  const std::string rollback = rollback_sentence(profile);
+  if (text.empty())
+    text = node.finished ? std::string(label_of(end_of(node, profile)))
+                         : "the run ended without a word about it; its state is not known";
+  if (!rollback.empty())
+    text += "; " + rollback;
+  if (node.finished && !node.finished->decides_by.empty())
+    text += "; the target decides by " + node.finished->decides_by;
+  const std::string subject = profile.name.empty() ? node.id : node.id + "/" + profile.name;
+  say(" " + one_line(subject) + "  " + fit(one_line(text), 1000));
+  say_log(log_of(node, profile));
+}
+
+void ConsoleReporter::say_log(std::string_view log) {
+  const std::string clean = clean_text(log);
+  std::vector<std::string> lines = split(trim(clean), '\n');
+  if (lines.size() > shown_log_lines)
+    lines.erase(lines.begin(), lines.end() - shown_log_lines);
+  for (const std::string& line : lines)
+    if (!trim(line).empty())
+      say("   | " + fit(line, 400));
+}
+
+} // namespace belay::reporters

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace belay::reporters {
+
+/// One line of the console's table; each cell is cleaned when it is formatted.
+struct Row {
+  std::string node, profile, size, generations, duration, result, why;
+};
+
+/// Columns that are as wide as the plan's names need, within reason.
+class Table {
+public:
+  void widen(std::string_view node, std::string_view profile);
+  /// " web-1  system  12.3 MiB  gen 41 → 42   6.2 s   deployed"
+  std::string format(const Row& row) const;
+  /// " build  3 built, 2 in the store         4.1 s": the text takes three columns.
+  std::string format_wide(std::string_view name, std::string_view text, std::string_view duration,
+                          std::string_view result = "") const;
+
+private:
+  std::size_t node_width_ = 8;
+  std::size_t profile_width_ = 6;
+};
+
+/// Columns that the text takes: code points, which is right for all that belay itself prints.
+std::size_t width_of(std::string_view text);
+
+/// At most `columns` code points of it, with an ellipsis where it was cut.
+std::string fit(std::string_view text, std::size_t columns);
+
+} // namespace belay::reporters
