@@ -51,3 +51,11 @@ class Fleet:
             f"{host.address} {host.name}\n" for host in self))
         (world.HOME / ".ssh/known_hosts").write_text("".join(
             f"{host.name},{host.address} {host.public_key()}\n" for host in self))
+
+
+def hosts(count):
+    """Says how many hosts a scenario wants."""
+    def mark(scenario):
+        scenario.hosts = count
+        return scenario
+    return mark

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked for happens, on every host, and nothing else of the runner gets there."""
+
+import os
+import pathlib
+
+from fleet import check, world
+from fleet.flake import node, package, profile
+from fleet.fleet import hosts
+from fleet.runner import deploy
+
+
+@hosts(4)
+def four_hosts(fleet):
+    first = check.ended(deploy({host.name: node(host, package("one")) for host in fleet}), 0)
+    for host in fleet:
+        check.runs(host, 1, "one", "one")
+        check.equal(first.node(host.name)["changed"], True, "changed")
+
+    check.ended(deploy({host.name: node(host, package("two")) for host in fleet}), 0)
+    for host in fleet:
+        check.runs(host, 2, "two", "one two")
+        check.quiet(host)
+
+
+@hosts(1)
+def unchanged_closure_is_activated_again(fleet):
+    [web] = fleet
+    nodes = {"web-1": node(web, package("one"))}
+    check.ended(deploy(nodes), 0)
+    again = check.ended(deploy(nodes), 0)
+    check.runs(web, 1, "one", "one one")
+    check.equal(again.node("web-1")["changed"], False, "changed")
+
+
+@hosts(2)
+def only_the_targets(fleet):
+    nodes = {host.name: node(host, package("one")) for host in fleet}
+    check.ended(deploy(nodes, ".#web-2"), 0)
+    check.untouched(fleet["web-1"])
+    check.runs(fleet["web-2"], 1, "one", "one")
+
+
+@hosts(1)
+def several_profiles_in_order(fleet):
+    [web] = fleet
+    nodes = {"web-1": node(web, profilesOrder=["system", "base"], profiles={
+        "base": profile(package("base")), "system": profile(package("system"))})}
+    check.ended(deploy(nodes), 0)
+    check.runs(web, 1, "system", "system base")
+    check.equal(check.installed(web, "base"), (1, "base"), "profile base")
+
+
+@hosts(1)
+def nix_settings_stay_at_home(fleet):
+    """Forwarded to the target's daemon, the hook would run there and the missing key break it."""
+    [web] = fleet
+    hook, key = world.HOME / "hook", world.HOME / "signing-key"
+    key.write_text(world.run("nix", "key", "generate-secret", "--key-name", "home").strip())
+    hook.write_text("#!/bin/sh\ntouch ~/hook-ran-at-home\n")
+    hook.chmod(0o755)
+    web.output("sh", "-c", f"mkdir -p {hook.parent} && printf '#!/bin/sh\ntouch /hook-ran' >{hook}"
+               f" && chmod +x {hook}")
+    settings = pathlib.Path(os.environ["NIX_CONF_DIR"], "nix.conf")
+    settings.write_text(f"{settings.read_text()}post-build-hook = {hook}\n"
+                        f"secret-key-files = {key}\n")
+    check.ended(deploy({"web-1": node(web, package("one"))}), 0)
+    check.runs(web, 1, "one", "one")
+    assert (world.HOME / "hook-ran-at-home").exists(), "the hook did not even run at home"
+    assert not web.path("/hook-ran").exists(), "the runner's post-build-hook ran on the target"

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever dies in the danger window - runner, keeper, the whole host - the host decides alone."""
+
+import signal
+
+from fleet import check
+from fleet.flake import node, package
+from fleet.fleet import hosts
+from fleet.runner import deploy, start, wait_until
+
+CLOSE_DOOR = "kill $(cat /run/sshd.pid)\nwhile [ -e /run/sshd.pid ]; do sleep 0.05; done\n"
+OPEN_DOOR = "test -e /run/sshd.pid || /usr/sbin/sshd\n"
+SLOW = "sleep 3\necho slow-ended >>/var/lib/activated\n"
+
+
+@hosts(1)
+def runner_between_activation_and_confirm(fleet):
+    """Nobody can log in any more, so the runner cannot confirm before it is killed."""
+    [web] = fleet
+    check.ended(deploy({"web-1": node(web, package("good", OPEN_DOOR))}), 0)
+    run = start({"web-1": node(web, package("bad", CLOSE_DOOR), confirmTimeout=3)})
+    run.wait_for("stage.finished", node="web-1", stage="activate", outcome="success")
+    run.kill().wait()
+    check.runs(web, 2, "bad", "good bad")
+    wait_until(lambda: check.activated(web) == ["good", "bad", "good"], "the host rolls back")
+    wait_until(lambda: check.installed(web) == (1, "good"), "generation 1 is back")
+    check.reachable(web)
+    assert not run.select("run.finished"), "a killed run has no run.finished"
+    check.quiet(web, seconds=90)
+    check.ended(deploy({"web-1": node(web, package("better"))}), 0)
+    check.runs(web, 2, "better", "good bad good better")
+
+
+@hosts(1)
+def keeper_during_the_script(fleet):
+    [web] = fleet
+    check.ended(deploy({"web-1": node(web, package("good"))}), 0)
+    run = start({"web-1": node(web, package("slow", SLOW))})
+    wait_until(lambda: "slow" in check.activated(web), "the script runs")
+    [keeper] = [pid for pid, arguments in web.processes().items() if "belay-agent keep" in arguments]
+    web.output("kill", "-KILL", keeper)
+    check.rolled_back(check.ended(run.wait(), 11), web, "activation", 2, 1)
+    check.equal(check.installed(web), (1, "good"), "profile")
+    check.equal(check.activated(web)[-1], "good", "last activation")
+    check.quiet(web)
+
+
+@hosts(1)
+def everything_on_the_host(fleet):
+    """A power cut while the script runs; at boot the host runs what the agent would have armed."""
+    [web] = fleet
+    check.ended(deploy({"web-1": node(web, package("good"))}), 0)
+    run = start({"web-1": node(web, package("slow", SLOW))})
+    wait_until(lambda: "slow" in check.activated(web), "the script runs")
+    web.reboot()
+    [agent] = web.path("/nix/store").glob("*-belay-agent")
+    web.output(f"/nix/store/{agent.name}", "recover")
+    check.runs(web, 1, "good", "good slow good")
+    check.ended(run.wait(), 11)
+    check.runs(web, 1, "good", "good slow good")
+
+
+@hosts(2)
+def terminated_in_mid_run(fleet):
+    """What activates is left to its target, which undoes it; the other node never starts."""
+    check.ended(deploy({host.name: node(host, package("good")) for host in fleet}), 0)
+    run = start({"web-1": node(fleet["web-1"], package("slow", "sleep 30\n"), activationTimeout=6),
+                 "web-2": node(fleet["web-2"], package("better"))},
+                "--grace", "3", plan="version: 1\nlimits: {activate: 1}\n")
+    wait_until(lambda: "slow" in check.activated(fleet["web-1"]), "the script runs")
+    check.ended(run.kill(signal.SIGTERM).wait(), 143)
+    check.equal(len(run.select("cancel.requested", signal="SIGTERM")), 1, "cancel.requested")
+    left = run.node("web-1")
+    check.equal((left["outcome"], left["reason"]), ("cancelled", "left-to-target"), "web-1")
+    assert left["decides_by"], "decides_by"
+    check.runs(fleet["web-2"], 1, "good", "good")
+    wait_until(lambda: check.activated(fleet["web-1"]) == ["good", "slow", "good"], "rolled back")
+    check.equal(check.installed(fleet["web-1"]), (1, "good"), "profile of web-1")
+    check.quiet(fleet["web-1"], seconds=90)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A deployment that shuts the runner out is undone by the host, after which one can get in again.
+
+The good generation's script is what mends the host: it runs again when the host rolls back.
+"""
+
+from fleet import check
+from fleet.flake import node, package
+from fleet.fleet import hosts
+from fleet.runner import deploy, start, wait_until
+
+
+def locks_out(web, mend, destroy):
+    check.ended(deploy({"web-1": node(web, package("good", mend))}), 0)
+    run = check.ended(deploy({"web-1": node(web, package("bad", destroy), confirmTimeout=3)}), 11)
+    check.rolled_back(run, web, "confirm-timeout", 2, 1)
+    check.runs(web, 1, "good", "good bad good")
+    check.equal(check.generations(web), [1], "generations")
+    check.reachable(web)
+    check.quiet(web)
+
+
+@hosts(1)
+def network(fleet):
+    locks_out(fleet["web-1"], "ip link set eth0 up\n", "ip link set eth0 down\n")
+
+
+@hosts(1)
+def authorized_keys(fleet):
+    locks_out(fleet["web-1"], "cd /root/.ssh\ntest ! -e away || mv away authorized_keys\n",
+              "cd /root/.ssh\nmv authorized_keys away\n")
+
+
+@hosts(1)
+def sshd(fleet):
+    locks_out(fleet["web-1"], "pgrep -x sshd >/dev/null || /usr/sbin/sshd\n",
+              "pkill -KILL -x sshd\n")
+
+
+@hosts(1)
+def cable_pulled_during_the_script(fleet):
+    """The runner loses the host before the script has ended, and for longer than the window."""
+    web = fleet["web-1"]
+    check.ended(deploy({"web-1": node(web, package("good"))}), 0)
+    run = start({"web-1": node(web, package("slow", "sleep 2\n"), confirmTimeout=3)})
+    wait_until(lambda: "slow" in check.activated(web), "the script runs")
+    web.cut()
+    wait_until(lambda: check.activated(web) == ["good", "slow", "good"], "the host rolls back")
+    web.mend()
+    check.rolled_back(check.ended(run.wait(), 11), web, "confirm-timeout", 2, 1)
+    check.runs(web, 1, "good", "good slow good")
+    check.reachable(web)
