@@ -22,6 +22,12 @@ bool speaks_against_the_deploy(const NodeResult& result) {
   return result.outcome == Outcome::failure || (result.outcome == Outcome::error && result.touched);
 }
 
+/// autoRollback: false means: leave it as it is, whatever happens.
+bool may_be_taken_back(const plan::Node& node) {
+  return std::any_of(node.profiles.begin(), node.profiles.end(),
+                     [](const plan::Profile& profile) { return profile.auto_rollback; });
+}
+
 } // namespace
 
 /// A node that could not be evaluated is a failure before anything has begun.
@@ -59,18 +65,20 @@ void Scheduler::State::fail_fast(Instant now) {
 /// Once no activation can come any more it is known whether the run stands.
 void Scheduler::State::settle(Instant now) {
   if (undecided == 0) {
-    if (bad && !abandon_at)
-      std::reverse(held.begin(), held.end()); // newest first
-    for (const NodeIndex index : std::exchange(held, {})) {
-      if (!bad || abandon_at) {
+    std::vector<NodeIndex> decided = std::exchange(held, {});
+    std::reverse(decided.begin(), decided.end()); // newest first
+    for (const NodeIndex index : decided)
+      if (bad && !abandon_at && may_be_taken_back(plan.nodes[index]))
+        queue_rollback(index);
+      else
         queue_finish(index);
-        continue;
-      }
-      enter(index, Phase::waiting_rollback);
-      rollback.waiting.push_back(index);
-    }
   }
   drop_late_finishes(now);
+}
+
+void Scheduler::State::queue_rollback(NodeIndex index) {
+  enter(index, Phase::waiting_rollback);
+  rollback.waiting.push_back(index);
 }
 
 void Scheduler::State::queue_finish(NodeIndex index) {

@@ -13,12 +13,13 @@ namespace {
 using event::Outcome;
 using event::Rollback;
 
-/// The target still holds a transaction that we can reach. Not so where contact was lost or where
-/// the target was told to decide alone: a Finish there could cut short what still runs.
-bool may_finish(const NodeResult& activation) {
-  return activation.rollback != Rollback::unknown &&
-         activation.reason != event::reasons::state_unknown &&
-         activation.reason != event::reasons::left_to_target;
+/// Finish tells the target to let go: of the lock and of the roots that keep the way back. Not so
+/// where contact was lost, where the target was told to decide alone, or where a person will want
+/// that way back.
+bool may_finish(const NodeResult& result) {
+  return (result.rollback == Rollback::none || result.rollback == Rollback::succeeded) &&
+         result.reason != event::reasons::state_unknown &&
+         result.reason != event::reasons::left_to_target;
 }
 
 NodeResult with_outcome(NodeResult verdict, Outcome outcome, std::string_view reason) {
@@ -129,7 +130,10 @@ void Scheduler::State::activated(const NodeResult& result, Instant now) {
 
 void Scheduler::State::rolled_back(const NodeResult& result, Instant now) {
   decide(result.node, after_rollback(nodes[result.node].verdict, result), now);
-  end(result.node);
+  if (may_finish(nodes[result.node].verdict))
+    queue_finish(result.node);
+  else
+    end(result.node);
 }
 
 /// The verdict was there before: that the target could not be told so does not change it.

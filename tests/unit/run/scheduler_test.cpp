@@ -130,6 +130,9 @@ TEST_CASE("a failure after the barrier takes back what was confirmed, newest fir
   lost.rollback = event::Rollback::unknown;
   bench.finish("rollback node-2", lost);
   bench.finish("rollback node-4", result_of(4, Outcome::error, "superseded"));
+  // Where it is not well, nobody lets go of the way back.
+  CHECK(bench.start() == Texts{"finish node-0", "finish node-4"});
+  bench.run_well();
   CHECK(bench.scheduler.done());
   CHECK(bench.verdicts() == Texts{"failure/rolled-back/succeeded", "error/rollback-failed/failed",
                                   "error/state-unknown/unknown",
@@ -137,6 +140,18 @@ TEST_CASE("a failure after the barrier takes back what was confirmed, newest fir
   CHECK(bench.ended("node-0").generation_after == 41);
   CHECK_FALSE(bench.ended("node-0").changed);
   CHECK(bench.ended("node-1").changed);
+}
+
+TEST_CASE("a node without autoRollback is not taken back") {
+  auto plan = fakes::make_plan(2);
+  plan.nodes[0].profiles[0].auto_rollback = false;
+  Bench bench(std::move(plan));
+  bench.run_well(StepKind::activate);
+  bench.finish("activate node-0", activated(0));
+  bench.finish("activate node-1", activation_failed(1));
+  CHECK(bench.start() == Texts{"finish node-1", "finish node-0"});
+  bench.run_well();
+  CHECK(bench.verdicts() == Texts{"success//none", "failure/activation-failed/succeeded"});
 }
 
 TEST_CASE("after a failure no further activation starts") {
