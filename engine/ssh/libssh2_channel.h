@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/ssh/remote_command.h"
+
+namespace belay::ssh {
+
+/// The Channel of the in-process transport: a RemoteCommand whose steps are waited for.
+class Libssh2Channel final : public Channel {
+public:
+  Libssh2Channel(std::shared_ptr<Connection> connection, const std::string& command,
+                 const Wait& wait)
+      : command_(std::move(connection), command, wait) {}
+
+  std::size_t read(char* buffer, std::size_t size, const Wait& wait) override;
+  void write(std::string_view text, const Wait& wait) override;
+  void send_eof(const Wait& wait) override;
+  std::string stderr_tail() const override { return command_.stderr_tail(); }
+  ChannelEnd close(const Wait& wait) override;
+
+private:
+  RemoteCommand command_;
+};
+
+} // namespace belay::ssh

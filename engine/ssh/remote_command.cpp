@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/ssh/remote_command.h"
+
+#include <array>
+
+namespace belay::ssh {
+namespace {
+
+constexpr std::size_t stderr_cap = 4 * 1024; // transaction.md, "Copy": the last 4 KiB
+
+LIBSSH2_CHANNEL* open_channel(Connection& connection, const Wait& wait) {
+  LIBSSH2_CHANNEL* channel = nullptr;
+  connection.call(
+      [&] {
+        channel = libssh2_channel_open_session(connection.raw());
+        return channel ? 0 : connection.last_code();
+      },
+      wait, "opening a channel");
+  if (channel)
+    return channel;
+  if (connection.last_code() == LIBSSH2_ERROR_CHANNEL_FAILURE)
+    throw Error(ErrorKind::transport_unsupported,
+                connection.who() + ": sshd grants no further channel on this connection; raise "
+                                   "MaxSessions in its sshd_config");
+  throw Error(ErrorKind::protocol,
+              connection.who() + ": opening a channel: " + connection.last_message());
+}
+
+} // namespace
+
+RemoteCommand::RemoteCommand(std::shared_ptr<Connection> connection, const std::string& command,
+                             const Wait& wait)
+    : connection_(std::move(connection)) {
+  connection_->reap();
+  channel_ = open_channel(*connection_, wait);
+  int code = 0;
+  try {
+    code = connection_->call(
+        [&] {
+          return libssh2_channel_process_startup(channel_, "exec", 4, command.data(),
+                                                 static_cast<unsigned>(command.size()));
+        },
+        wait, "starting a command");
+  } catch (...) {
+    connection_->bury(channel_);
+    throw;
+  }
+  if (code == 0)
+    return;
+  const auto message = connection_->last_message();
+  connection_->bury(channel_);
+  throw Error(ErrorKind::protocol, connection_->who() + ": sshd refused to run a command (" +
+                                       message + "); does the login allow commands?");
+}
+
+RemoteCommand::~RemoteCommand() {
+  if (libssh2_channel_free(channel_) == LIBSSH2_ERROR_EAGAIN)
+    connection_->bury(channel_);
+  connection_->tick();
+}
+
+void RemoteCommand::fail(const char* what) const {
+  connection_->throw_if_lost();
+  throw Error(ErrorKind::unreachable,
+              connection_->who() + ": " + what + ": " + connection_->last_message());
+}
+
+void RemoteCommand::collect_stderr() {
+  std::array<char, 4096> buffer{};
+  for (;;) {
+    const auto count = libssh2_channel_read_stderr(channel_, buffer.data(), buffer.size());
+    if (count <= 0)
+      break;
+    stderr_tail_.append(buffer.data(), static_cast<std::size_t>(count));
+    if (stderr_tail_.size() > stderr_cap)
+      stderr_tail_.erase(0, stderr_tail_.size() - stderr_cap);
+  }
+}
+
+std::optional<std::size_t> RemoteCommand::try_read(char* buffer, std::size_t size) {
+  collect_stderr();
+  const auto count = libssh2_channel_read(channel_, buffer, size);
+  connection_->tick();
+  if (count > 0)
+    return static_cast<std::size_t>(count);
+  if (count == LIBSSH2_ERROR_EAGAIN)
+    return std::nullopt;
+  if (count < 0)
+    fail("reading from a command");
+  collect_stderr(); // what came together with the end
+  if (libssh2_channel_eof(channel_) == 1)
+    return 0;
+  return std::nullopt;
+}
+
+std::size_t RemoteCommand::try_write(std::string_view text) {
+  std::size_t done = 0;
+  while (done < text.size() && !connection_->congested()) {
+    const auto count = libssh2_channel_write(channel_, text.data() + done, text.size() - done);
+    connection_->tick();
+    if (count == 0 || count == LIBSSH2_ERROR_EAGAIN)
+      break;
+    if (count < 0)
+      fail("writing to a command");
+    done += static_cast<std::size_t>(count);
+  }
+  return done;
+}
+
+bool RemoteCommand::try_send_eof() {
+  const int code = libssh2_channel_send_eof(channel_);
+  connection_->tick();
+  if (code != 0 && code != LIBSSH2_ERROR_EAGAIN)
+    fail("ending a command's input");
+  return code == 0;
+}
+
+bool RemoteCommand::try_closed() {
+  const int code = libssh2_channel_wait_closed(channel_);
+  connection_->tick();
+  if (code == 0)
+    closed_ = true;
+  else if (code != LIBSSH2_ERROR_EAGAIN)
+    fail("waiting for a command's end");
+  return closed_;
+}
+
+ChannelEnd RemoteCommand::end() const {
+  ChannelEnd end;
+  end.stderr_tail = stderr_tail_;
+  end.clean = closed_;
+  char* signal = nullptr;
+  std::size_t size = 0;
+  libssh2_channel_get_exit_signal(channel_, &signal, &size, nullptr, nullptr, nullptr, nullptr);
+  if (signal) {
+    end.exit_signal.assign(signal, size);
+    libssh2_free(connection_->raw(), signal);
+  } else if (closed_) {
+    end.exit_status = libssh2_channel_get_exit_status(channel_);
+  }
+  return end;
+}
+
+} // namespace belay::ssh

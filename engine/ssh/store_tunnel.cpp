@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/ssh/store_tunnel.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <tuple>
+#include <unistd.h>
+#include <vector>
+
+namespace belay::ssh {
+
+// sh also where the login shell is another one; the folders are those where a Nix that is not in
+// sshd's PATH lives.
+const char* const store_command =
+    "sh -c 'PATH=$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:"
+    "$HOME/.nix-profile/bin exec nix-daemon --stdio'";
+
+namespace {
+
+constexpr std::size_t buffer_cap = 256 * 1024; // each way; several of SSH's 32 KiB packets
+constexpr std::size_t joints_cap = 8;          // below sshd's MaxSessions, by default 10
+constexpr Duration channel_limit = std::chrono::seconds(30);
+
+} // namespace
+
+struct Libssh2StoreTunnel::Joint {
+  UniqueFd local;
+  std::unique_ptr<RemoteCommand> command;
+  std::string up{};          ///< towards the target
+  std::string down{};        ///< towards the local program
+  bool local_ended = false;  ///< it says nothing more
+  bool local_gone = false;   ///< it takes nothing more
+  bool eof_sent = false;     ///< the target knows the former
+  bool remote_ended = false; ///< the target says nothing more
+  bool remote_closed = false;
+
+  bool reads_local() const { return !local_ended && up.size() < buffer_cap; }
+  bool reads_remote() const { return !remote_closed && (remote_ended || down.size() < buffer_cap); }
+  bool done() const { return remote_closed && down.empty(); }
+
+  bool take_local();
+  std::size_t send_up();
+  bool take_remote();
+  bool send_down();
+};
+
+bool Libssh2StoreTunnel::Joint::take_local() {
+  if (!reads_local())
+    return false;
+  std::array<char, 64 * 1024> chunk{};
+  const auto count =
+      ::read(local.get(), chunk.data(), std::min(chunk.size(), buffer_cap - up.size()));
+  if (count < 0 && (errno == EAGAIN || errno == EINTR))
+    return false;
+  if (count > 0)
+    up.append(chunk.data(), static_cast<std::size_t>(count));
+  else
+    local_ended = true;
+  return true;
+}
+
+std::size_t Libssh2StoreTunnel::Joint::send_up() {
+  if (remote_ended)
+    up.clear(); // nobody reads it any more
+  const auto count = up.empty() ? 0 : command->try_write(up);
+  up.erase(0, count);
+  if (local_ended && up.empty() && !eof_sent && !remote_ended)
+    eof_sent = command->try_send_eof();
+  return count;
+}
+
+bool Libssh2StoreTunnel::Joint::take_remote() {
+  if (!reads_remote())
+    return false;
+  if (remote_ended)
+    return remote_closed = command->try_closed();
+  std::array<char, 64 * 1024> chunk{};
+  const auto count =
+      command->try_read(chunk.data(), std::min(chunk.size(), buffer_cap - down.size()));
+  if (!count)
+    return false;
+  down.append(chunk.data(), *count);
+  remote_ended = *count == 0;
+  return true;
+}
+
+bool Libssh2StoreTunnel::Joint::send_down() {
+  if (local_gone)
+    down.clear();
+  ssize_t count = 0;
+  if (!down.empty()) {
+    count = send(local.get(), down.data(), down.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count < 0 && errno != EAGAIN && errno != EINTR)
+      local_gone = local_ended = true;
+    down.erase(0, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  }
+  if (remote_ended && down.empty() && !local_gone) {
+    shutdown(local.get(), SHUT_WR);
+  }
+  return count > 0;
+}
+
+Libssh2StoreTunnel::Libssh2StoreTunnel(std::shared_ptr<Connection> connection)
+    // Short: a unix socket's path has at most 107 bytes, and a TMPDIR may be long.
+    : connection_(std::move(connection)), directory_("/tmp/b."),
+      socket_path_(directory_.path().string() + "/s") {
+  listen();
+  std::tie(pump_ended_, pump_lives_) = make_pipe();
+  thread_ = std::thread([this] { pump(); });
+}
+
+Libssh2StoreTunnel::~Libssh2StoreTunnel() {
+  finish(Wait::at_most(Duration::zero()));
+}
+
+void Libssh2StoreTunnel::listen() {
+  listener_ = UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socket_path_.copy(address.sun_path, sizeof address.sun_path - 1);
+  if (!listener_ ||
+      bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(listener_.get(), 16) != 0)
+    throw Error::from_errno("making the socket " + socket_path_, errno);
+}
+
+std::optional<ChannelEnd> Libssh2StoreTunnel::finish(const Wait& wait) {
+  if (!thread_.joinable())
+    return last_end_;
+  stop_.cancel();
+  if (wait_readable(pump_ended_.get(), wait) != Ready::yes)
+    abandon_.cancel();
+  thread_.join();
+  return last_end_;
+}
+
+void Libssh2StoreTunnel::pump() {
+  while (!abandon_.cancelled() && !connection_->lost()) {
+    if (step())
+      continue;
+    if (stop_.cancelled() && joints_.empty())
+      break;
+    wait_for_something();
+  }
+  leave_all();
+  pump_lives_.reset();
+}
+
+bool Libssh2StoreTunnel::step() {
+  bool moved = accept_one();
+  for (auto joint = joints_.begin(); joint != joints_.end();) {
+    moved |= advance(*joint);
+    if (joint->done()) {
+      last_end_ = joint->command->end();
+      joint = joints_.erase(joint);
+    } else {
+      ++joint;
+    }
+  }
+  return moved;
+}
+
+bool Libssh2StoreTunnel::accept_one() {
+  if (!waiting_ && !stop_.cancelled() && joints_.size() < joints_cap)
+    waiting_ = UniqueFd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!waiting_ || (crowded_ && !joints_.empty()))
+    return false;
+  try {
+    auto command = std::make_unique<RemoteCommand>(connection_, store_command,
+                                                   Wait::at_most(channel_limit, abandon_.token()));
+    joints_.push_back({std::move(waiting_), std::move(command)});
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::transport_unsupported && !joints_.empty()) {
+      crowded_ = true;
+      return false;
+    }
+    waiting_.reset();
+    last_end_ = ChannelEnd{{}, {}, error.message(), false};
+  }
+  return true;
+}
+
+bool Libssh2StoreTunnel::advance(Joint& joint) {
+  try {
+    if (stop_.cancelled())
+      joint.local_ended = true;
+    bool moved = joint.take_local();
+    const auto sent = joint.send_up();
+    bytes_sent_ += sent;
+    moved |= joint.take_remote();
+    moved |= joint.send_down();
+    return moved || sent > 0;
+  } catch (const Error& error) {
+    // The channel is of no use any more; how it ended is told as far as it is known.
+    joint.remote_ended = joint.remote_closed = joint.local_gone = true;
+    joint.down.clear();
+    return true;
+  }
+}
+
+void Libssh2StoreTunnel::wait_for_something() {
+  std::vector<pollfd> fds;
+  const bool reads =
+      std::ranges::any_of(joints_, [](const Joint& joint) { return joint.reads_remote(); });
+  fds.push_back({connection_->fd(), connection_->poll_events(reads), 0});
+  fds.push_back({abandon_.token().poll_fd(), POLLIN, 0});
+  if (!stop_.cancelled())
+    fds.push_back({stop_.token().poll_fd(), POLLIN, 0});
+  if (!stop_.cancelled() && !waiting_ && joints_.size() < joints_cap)
+    fds.push_back({listener_.get(), POLLIN, 0});
+  for (const auto& joint : joints_) {
+    const int events = (joint.reads_local() ? POLLIN : 0) | (joint.down.empty() ? 0 : POLLOUT);
+    if (events != 0) // without: a socket that hung up would wake us for ever
+      fds.push_back({joint.local.get(), static_cast<short>(events), 0});
+  }
+  const Wait until{connection_->next_beat(), {}};
+  poll(fds.data(), fds.size(), until.poll_milliseconds());
+  if (!reads && fds.front().revents != 0)
+    connection_->read_ahead();
+  connection_->tick();
+}
+
+void Libssh2StoreTunnel::leave_all() {
+  listener_.reset();
+  waiting_.reset();
+  for (const auto& joint : joints_) {
+    last_end_ = joint.command->end();
+    if (connection_->lost())
+      last_end_->stderr_tail += "connection lost: " + connection_->loss();
+  }
+  joints_.clear();
+}
+
+} // namespace belay::ssh

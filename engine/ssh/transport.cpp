@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/ssh/transport.h"
+
+#include "engine/base/text.h"
+
+namespace belay::ssh {
+
+std::string ChannelEnd::describe() const {
+  std::string text;
+  if (!exit_signal.empty())
+    text = "was killed by SIG" + exit_signal;
+  else if (!clean)
+    text = "was cut off";
+  else if (exit_status)
+    text = "exited with " + std::to_string(*exit_status);
+  else
+    text = "ended without a status";
+  const auto last = one_line(trim(stderr_tail));
+  return last.empty() ? text : text + ": " + last;
+}
+
+} // namespace belay::ssh
