@@ -60,8 +60,9 @@ struct BuildResult {
 
 struct CopyRequest {
   std::vector<StorePath> paths;
-  std::string store_uri;  ///< "unix:///tmp/b.XXXXXX/s"
-  bool substitute = true; ///< the target asks its substituters first
+  std::string store_uri;         ///< "unix:///tmp/b.XXXXXX/s"
+  bool substitute = true;        ///< the target asks its substituters first
+  bool check_signatures = false; ///< `--checksigs`; else unsigned paths go to who trusts us
 };
 
 struct CopyOutcome {

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/nix/nix_store.h"
+#include "engine/nix/roots.h"
+
+#include <map>
+#include <mutex>
+#include <utility>
+
+// The real NixStore: the `nix`, `nix-store` and `nix-instantiate` programs that PATH names. Tried
+// with Nix 2.8; what is known of later releases is said where it matters.
+
+namespace belay::nix {
+
+/// Any thread may call any member at any time. Each member throws Error{cancelled} or
+/// Error{deadline_exceeded} where its Wait ends it, and Error{system} where Nix cannot be started.
+class LocalNix final : public NixStore {
+public:
+  /// `runner` must outlive this object.
+  explicit LocalNix(ProcessRunner& runner);
+
+  std::string version(const Wait& wait) override;
+  /// Roots the derivations that it finds, too.
+  std::string evaluate(const EvaluateRequest& request, const ProgressSink& sink,
+                       const Wait& wait) override;
+  /// Roots derivations before and outputs after, too.
+  std::vector<BuildResult> build(const std::vector<BuildGoal>& goals,
+                                 const std::vector<std::string>& nix_arguments,
+                                 const ProgressSink& sink, const Wait& wait) override;
+  std::vector<bool> valid(const std::vector<StorePath>& paths, const Wait& wait) override;
+  void root(const std::vector<StorePath>& paths, const Wait& wait) override;
+  StorePath add_file(const std::filesystem::path& file, const Wait& wait) override;
+  CopyOutcome copy(const CopyRequest& request, const ProgressSink& sink, const Wait& wait) override;
+
+private:
+  ProcessRunner& runner_;
+  Roots roots_;
+  std::mutex added_mutex_;
+  std::map<std::filesystem::path, StorePath> added_; ///< by add_file, in this object's life
+};
+
+/// The version out of what `nix --version` prints: "nix (Nix) 2.8.0", "nix (Determinate Nix 3.1.1)
+/// 2.25.3". Throws Error{system} where there is none.
+std::string parse_version(std::string_view text);
+
+} // namespace belay::nix

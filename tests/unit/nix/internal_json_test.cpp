@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/base/text.h"
+#include "engine/nix/command.h"
+#include "engine/nix/log_follower.h"
+#include "tests/catch.h"
+
+namespace belay::nix {
+namespace {
+
+using Kind = LogRecord::Kind;
+using Strings = std::vector<std::string>;
+
+const std::string drv = "/nix/store/nvq7qg6zv973cm0l7vbcxpg70jjhi9fi-bad.drv";
+const std::string other_drv = "/nix/store/9q5mayj6ksxv6ljx0w3ximcrccmjrmmn-g1.drv";
+
+std::string start(int id, const std::string& derivation) {
+  return R"(@nix {"action":"start","fields":[")" + derivation + R"(","",1,1],"id":)" +
+         std::to_string(id) + R"(,"level":3,"text":"building","type":105})";
+}
+std::string log_line(int id, const std::string& text) {
+  return R"(@nix {"action":"result","fields":[")" + text + R"("],"id":)" + std::to_string(id) +
+         R"(,"type":101})";
+}
+
+} // namespace
+
+TEST_CASE("the known lines of internal-json are read") {
+  const auto started = parse_log_line(start(7, drv));
+  CHECK(started.kind == Kind::start);
+  CHECK(started.type == activity::build);
+  CHECK(started.id == 7);
+  CHECK(started.subject == drv);
+  const auto line = parse_log_line(log_line(7, R"(\u001b[31mred\u001b[0m)"));
+  CHECK(line.kind == Kind::log_line);
+  CHECK(line.text == "red");
+  const auto message = parse_log_line(
+      R"(@nix {"action":"msg","column":null,"level":0,"msg":"\u001b[31;1merror:\u001b[0m no","raw_msg":"no"})");
+  CHECK(message.kind == Kind::message);
+  CHECK(message.text == "error: no");
+  CHECK(parse_log_line(R"(@nix {"action":"stop","id":7})").kind == Kind::stop);
+}
+
+TEST_CASE("lines that nobody has seen yet are survived") {
+  const std::string line = GENERATE(values<std::string>(
+      {"",
+       "@nix",
+       "@nix ",
+       "@nix {",
+       "@nix []",
+       "@nix null",
+       "@nix {}",
+       "@nix {\"action\":5}",
+       "@nix {\"action\":\"start\"}",
+       "@nix {\"action\":\"start\",\"type\":105,\"fields\":{}}",
+       "@nix {\"action\":\"start\",\"type\":105,\"fields\":[[]],\"id\":\"x\"}",
+       "@nix {\"action\":\"start\",\"type\":99999,\"fields\":[1,2],\"id\":18446744073709551615}",
+       "@nix {\"action\":\"result\",\"type\":101,\"fields\":[],\"id\":1}",
+       "@nix {\"action\":\"result\",\"type\":101,\"fields\":[7],\"id\":-1}",
+       "@nix {\"action\":\"msg\",\"level\":\"high\",\"msg\":{}}",
+       "@nix {\"action\":\"dance\"}",
+       "@nix {\"action\":\"msg\",\"msg\":\"\xff\xfe\"}",
+       "\xff\xfe plain",
+       "plain @nix {}",
+       "@nix {\"action\":\"msg\",\"level\":1e300,\"msg\":\"x\"}"}));
+  INFO("line: " << line);
+  LogFollower log(
+      [](const Progress& progress) { CHECK(valid_utf8(progress.text) == progress.text); });
+  log.take(line);
+  log.take(std::string(200000, '[').insert(0, "@nix "));
+  log.take(start(1, drv));
+  CHECK(log.started(drv));
+}
+
+TEST_CASE("what is kept of a log has a bound") {
+  LogFollower log({});
+  log.take(start(1, drv));
+  for (int line = 0; line < 2000; ++line) {
+    log.take(log_line(1, "line " + std::to_string(line) + std::string(2000, 'x')));
+  }
+  CHECK(log.log_tail(drv).size() < 64 * 1024);
+  CHECK(log.log_tail(drv).find("line 1999") != std::string::npos);
+  CHECK(log.log_tail(drv).find("line 1900x") == std::string::npos);
+}
+
+TEST_CASE("an error is put down to the derivation that it is about") {
+  CHECK(failed_derivation("error: builder for '" + drv + "' failed with exit code 3") == drv);
+  CHECK(failed_derivation("error: hash mismatch in fixed-output derivation '" + drv + "':\n") ==
+        drv);
+  CHECK(failed_derivation("error: build of '" + drv + "' on 'ssh://b' failed: no space") == drv);
+  CHECK(failed_derivation("error: Cannot build '" + drv + "'.\n       Reason: builder failed") ==
+        drv);
+  CHECK(failed_derivation("error: 1 dependencies of derivation '" + drv + "' failed to build")
+            .empty());
+  CHECK(failed_derivation("error: Cannot build '" + drv + "'.\n       Reason: 1 dependency failed.")
+            .empty());
+  CHECK(failed_derivation("error: build of '" + drv + "', '" + other_drv + "' failed").empty());
+  CHECK(failed_derivation("error: no space left on device").empty());
+  CHECK(failed_derivation(".drv'").empty());
+}
+
+TEST_CASE("only the build's own arguments are kept") {
+  CHECK(build_arguments({"--impure", "-j", "4", "--override-input", "--option", "x", "--option",
+                         "--impure", "-L", "--builders", "ssh://b"}) ==
+        Strings{"-j", "4", "--option", "--impure", "-L", "--builders", "ssh://b"});
+  CHECK(build_arguments({"--override-input", "a"}).empty());
+  CHECK(build_arguments({"--option"}) == Strings{"--option"});
+}
+
+TEST_CASE("an error is cut to what a person reads, its beginning and its end") {
+  CHECK(readable_error("\x1b[31;1merror:\x1b[0m  no \n") == "no");
+  std::string longest = "error: cause\n";
+  for (int line = 0; line < 1000; ++line) {
+    longest += "trace " + std::to_string(line) + "\n";
+  }
+  const auto text = readable_error(longest + "the end");
+  CHECK(text.starts_with("cause\n"));
+  CHECK(text.ends_with("the end"));
+  CHECK(split(text, '\n').size() < 30);
+  CHECK(readable_error(std::string(1 << 20, 'x')).size() < 8000);
+}
+
+} // namespace belay::nix

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/base/error.h"
+#include "tests/catch.h"
+#include "tests/unit/nix/private_nix.h"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+#include <sys/stat.h>
+
+namespace belay::nix {
+namespace {
+
+using Catch::Matchers::Contains;
+using nlohmann::json;
+
+bool exists(const StorePath& path) {
+  return std::filesystem::exists(path.string());
+}
+
+} // namespace
+
+TEST_CASE("derivations and outputs survive a collection until the store object dies") {
+  PrivateNix world;
+  auto nix = std::make_unique<LocalNix>(world.runner());
+  const auto flake = world.flake(
+      R"nix({ deploy.nodes.a.profiles.p.path = mk "a" "echo > $out" { dep = mk "dep" "echo > $out" { }; }; })nix");
+  const json output = json::parse(nix->evaluate({flake, {}, {}}, {}, soon()));
+  const json profile = output["nodes"]["a"]["value"]["profiles"]["p"];
+  const BuildGoal goal{store_path(profile["context"].begin().key()),
+                       store_path(profile["path"].get<std::string>())};
+
+  world.run({"nix-store", "--gc"});
+  CHECK(exists(goal.derivation)); // between evaluation and build
+  REQUIRE(nix->build({goal}, {}, {}, soon()).front().valid);
+  world.run({"nix-store", "--gc"});
+  CHECK(exists(goal.output));
+  CHECK(exists(goal.derivation));
+
+  nix.reset();
+  world.run({"nix-store", "--gc"});
+  CHECK_FALSE(exists(goal.output));
+  CHECK_FALSE(exists(goal.derivation));
+  CHECK(world.run({"nix-store", "--gc", "--print-roots"}).empty());
+}
+
+TEST_CASE("rooting leaves out what is not valid and keeps the rest") {
+  PrivateNix world;
+  LocalNix nix(world.runner());
+  world.write("one", "1");
+  const auto one = store_path(world.run({"nix-store", "--add", (world.folder() / "one").string()}));
+  const auto store = std::filesystem::path(one.string()).parent_path().string();
+  const auto missing = store_path(store + "/s66mzxpvicwk07gjbjfw9izjfa797vsw-missing");
+  const auto missing_drv = store_path(store + "/s66mzxpvicwk07gjbjfw9izjfa797vsw-missing.drv");
+  const auto elsewhere = store_path("/elsewhere/s66mzxpvicwk07gjbjfw9izjfa797vsw-hello");
+  nix.root({missing, one, elsewhere, missing_drv, one}, soon());
+  world.run({"nix-store", "--gc"});
+  CHECK(exists(one));
+}
+
+TEST_CASE("a file is added once, executable as it is, and stays") {
+  PrivateNix world;
+  LocalNix nix(world.runner());
+  world.write("belay-agent", "#!/bin/sh\n");
+  const auto file = world.folder() / "belay-agent";
+  std::filesystem::permissions(file, std::filesystem::perms(0755));
+  const auto added = nix.add_file(file, soon());
+  CHECK(added.name() == "belay-agent");
+  struct stat status {};
+  REQUIRE(stat(added.string().c_str(), &status) == 0);
+  CHECK((status.st_mode & 07777) == 0555);
+  const auto information = json::parse(world.run({"nix", "path-info", "--json", added.string()}));
+  CHECK_THAT(information[0]["ca"].get<std::string>(), Contains("fixed:r:sha256:"));
+
+  world.run({"nix-store", "--gc"});
+  CHECK(exists(added));
+  std::filesystem::remove(file); // the second time asks nobody
+  CHECK(nix.add_file(file, soon()) == added);
+}
+
+TEST_CASE("a file that is not there is an error that names it") {
+  PrivateNix world;
+  LocalNix nix(world.runner());
+  CHECK_THROWS_WITH(nix.add_file(world.folder() / "nobody", soon()), Contains("nobody"));
+}
+
+TEST_CASE("the version is read from what every kind of Nix says") {
+  CHECK(parse_version("nix (Nix) 2.8.0\n") == "2.8.0");
+  CHECK(parse_version("nix (Determinate Nix 3.1.1) 2.25.3\n") == "2.25.3");
+  CHECK(parse_version("nix (Lix, like Nix) 2.91.1\nSystem type: x86_64-linux\n") == "2.91.1");
+  CHECK(parse_version("nix (Nix) 2.31.0pre20250701_abcdef") == "2.31.0pre20250701_abcdef");
+  CHECK_THROWS_AS(parse_version(""), Error);
+  CHECK_THROWS_AS(parse_version("bash: nix: not found"), Error);
+  PrivateNix world;
+  CHECK_THAT(LocalNix(world.runner()).version(soon()), Contains("."));
+}
+
+TEST_CASE("a machine without Nix is told what to install") {
+  PrivateNix world;
+  const std::string path = std::getenv("PATH");
+  setenv("PATH", (world.folder() / "home").c_str(), 1);
+  std::string message;
+  try {
+    LocalNix(world.runner()).version(soon());
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::system);
+    message = error.message();
+  }
+  setenv("PATH", path.c_str(), 1);
+  CHECK_THAT(message, Contains("apt-get install nix-bin"));
+}
+
+} // namespace belay::nix
