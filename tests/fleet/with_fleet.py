@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a command on a machine from which hosts can be reached, and takes the hosts away after it.
 
-    with_fleet.py [--hosts N] [--keep FOLDER]... -- COMMAND...
+    with_fleet.py [--hosts N|NAME,NAME...] [--keep FOLDER]... -- COMMAND...
 
-The hosts are web-1 … web-N; root's key is authorised on them and theirs are known. Without a
-command: a shell. FLEET_HOSTS names the hosts. `nsenter` into one: FLEET_PIDS, in the same order.
+The hosts are web-1 … web-N, or have the given names; root's key is authorised on them and theirs
+are known. Without a command: a shell. FLEET_HOSTS names the hosts, FLEET_PIDS are their first
+processes in the same order (for nsenter).
 """
 
 import argparse
@@ -19,7 +20,7 @@ from fleet.fleet import Fleet
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--hosts", type=int, default=3)
+    parser.add_argument("--hosts", default="3", metavar="N|NAME,NAME...")
     parser.add_argument("--keep", action="append", default=[], metavar="FOLDER",
                         help="stays visible although it is under /tmp or /run")
     parser.add_argument("command", nargs="*", default=["bash"])
@@ -27,7 +28,8 @@ def main():
     folder = os.environ.setdefault("BELAY_FLEET_FROM", os.getcwd())
     world.enter(keep=[*options.keep, folder])
     os.chdir(folder)
-    fleet = Fleet(options.hosts)
+    fleet = Fleet(int(options.hosts)) if options.hosts.isdigit() else Fleet(
+        names=options.hosts.split(","))
     os.environ["FLEET_HOSTS"] = " ".join(host.name for host in fleet)
     os.environ["FLEET_PIDS"] = " ".join(str(host.init) for host in fleet)
     sys.exit(subprocess.run(options.command, check=False).returncode)

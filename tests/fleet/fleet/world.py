@@ -129,7 +129,7 @@ def _replace_folder(folder, keep):
         folder)
     for path, handle in zip(kept, handles):
         path.mkdir(parents=True, exist_ok=True)
-        run("mount", "--bind", f"/proc/{os.getpid()}/fd/{handle}", path)
+        run("mount", "--no-canonicalize", "--bind", f"/proc/{os.getpid()}/fd/{handle}", path)
         os.close(handle)
 
 

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Every test: installs what is missing, builds, runs unit and simulation tests under the sanitizers,
+# then all tests. ctest's summary comes last. Fails if any part failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+exec </dev/null
+
+failed=()
+part() { # part NAME COMMAND...: goes on after a failure, which is not forgotten
+  local name=$1 start=$SECONDS
+  shift
+  echo "== $name"
+  "$@" || failed+=("$name")
+  echo "== $name: $((SECONDS - start)) s"
+}
+
+build() { # build PRESET [TARGET...]
+  bash tests/setup/configure.sh "$1" >"build/$1.configure.log" 2>&1 || {
+    cat "build/$1.configure.log"
+    return 1
+  }
+  cmake --build --preset "$1" ${2:+--target "${@:2}"}
+}
+
+sanitized() { # sanitized PRESET: unit and simulation tests, built and run
+  build "$1" unit_tests simulation_tests &&
+    ctest --preset "$1" -L '^(unit|simulation)$' -j "$(nproc)"
+}
+
+say_what_is_left_out() {
+  local why
+  why=$(python3 tests/fleet/with_fleet.py --hosts 1 -- true 2>&1) && return
+  if [[ $why == *"left out:"* ]]; then
+    echo "== NOT RUN: every test of the label fleet (real hosts). $why"
+  else
+    echo "$why"
+    return 1
+  fi
+}
+
+mkdir -p build
+part "packages" bash tests/setup/packages.sh build hosts tests
+part "build dev" build dev
+part "unit and simulation under asan" sanitized asan
+part "unit and simulation under tsan" sanitized tsan
+part "hosts for the fleet" say_what_is_left_out
+[ ${#failed[@]} -eq 0 ] || printf '== FAILED: %s\n' "${failed[@]}"
+
+ctest --preset dev -j "$(nproc)"
+status=$?
+[ ${#failed[@]} -eq 0 ] || exit 1
+exit "$status"
