@@ -10,6 +10,8 @@ namespace belay::run {
 namespace {
 
 constexpr Duration connect_limit = std::chrono::seconds(5);
+// What is told unasked may get lost in ways that nobody notices: now and then, ask.
+constexpr Duration ask_interval = std::chrono::seconds(10);
 
 /// Worth another connection: the way to the target is at fault, not the request.
 bool is_contact_problem(const Error& error) {
@@ -88,6 +90,7 @@ void Follow::adopt(AgentLink link) {
 }
 
 void Follow::lose(const Error& error) {
+  stale_ = true;
   owner_.link.client.reset();
   stages_.tell(event::LogLine{"ssh", error.message(), std::nullopt, true}, event::Level::warn);
 }
@@ -105,6 +108,7 @@ void Follow::ensure_link(const Wait& wait) {
     }
     try {
       adopt(connect_fresh(contact_, node_, owner_, wait.within(connect_limit)));
+      unproven_ = true;
     } catch (const Error& error) {
       if (!is_contact_problem(error)) {
         throw;
@@ -121,6 +125,7 @@ agent::ReplyBody Follow::request(const agent::RequestBody& body, const Wait& wai
     try {
       auto reply = owner_.link.client->call(body, wait.within(2 * silence_limit));
       delay_ = Duration::zero();
+      unproven_ = false;
       if (const auto* refusal = std::get_if<agent::Refusal>(&reply)) {
         throw error_of(*refusal);
       }
@@ -132,7 +137,9 @@ agent::ReplyBody Follow::request(const agent::RequestBody& body, const Wait& wai
         throw;
       }
       lose(error);
-      pause(wait);
+      if (unproven_) { // the first fresh connection comes at once
+        pause(wait);
+      }
     }
   }
 }
@@ -143,28 +150,33 @@ void Follow::ask(const Wait& wait) {
   if (status == nullptr) {
     throw Error(ErrorKind::protocol, "the agent answered state with something else");
   }
+  stale_ = false;
   take(status_of(*status, profile_.name));
 }
 
 agent::ProfileStatus Follow::until(const std::function<bool(const agent::ProfileStatus&)>& settled,
                                    const Wait& wait) {
-  for (;;) {
-    if (latest_ && settled(*latest_)) {
-      return *latest_;
-    }
-    if (!owner_.link.client) {
-      ask(wait); // over a new link: what was told meanwhile is lost, so ask
+  auto ask_at = BootClock::now() + ask_interval;
+  while (!latest_ || !settled(*latest_)) {
+    if (stale_ || !owner_.link.client || BootClock::now() >= ask_at) {
+      ask(wait);
+      ask_at = BootClock::now() + ask_interval;
       continue;
     }
     try {
       owner_.link.client->pump(wait);
     } catch (const Error& error) {
+      if (error.kind() == ErrorKind::deadline_exceeded) {
+        throw Error(ErrorKind::deadline_exceeded,
+                    "the target did not say before the deadline how it ended");
+      }
       if (error.kind() != ErrorKind::unreachable && error.kind() != ErrorKind::protocol) {
         throw;
       }
       lose(error);
     }
   }
+  return *latest_;
 }
 
 } // namespace belay::run

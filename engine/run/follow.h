@@ -28,6 +28,8 @@ public:
   const std::optional<agent::ProfileStatus>& latest() const { return latest_; }
   /// Forgets it: a request was sent that makes it out of date.
   void forget() { latest_.reset(); }
+  /// The next until() asks before it listens.
+  void distrust() { stale_ = true; }
   void take(agent::ProfileStatus status);
 
   /// Sends `body` over the owner's link, connecting anew as often as it takes. Throws
@@ -62,6 +64,8 @@ private:
   const plan::Profile& profile_;
   NodeStages& stages_;
   std::optional<agent::ProfileStatus> latest_;
+  bool unproven_ = false; ///< the link is fresh and nothing was answered over it yet
+  bool stale_ = false; ///< something may have been told that did not reach us: ask
   std::optional<int> new_generation_;
   Duration delay_{};
 };

@@ -48,11 +48,22 @@ struct NodeLink {
   void ping(Duration quiet);
 };
 
+/// How long a step waits for a target that does not answer, beyond the plan's own timeouts.
+struct Patience {
+  /// For a node that was not asked to change anything yet; then it is unreachable.
+  Duration reach = std::chrono::seconds(60);
+  /// Before the confirm deadline: from TERM to KILL of a script that overran its own.
+  Duration kill = std::chrono::seconds(10);
+  /// After the confirm deadline, beside the time that the old generation's script may take.
+  Duration verdict = std::chrono::seconds(30);
+};
+
 /// What a step that talks to targets needs.
 struct Contact {
   ssh::Transport& transport;
   std::string run;        ///< id, the holder's name on the target
   std::string holder_url; ///< CI job; may be empty
+  Patience patience = {};
 };
 
 ssh::HostAddress address_of(const plan::Node& node);

@@ -15,13 +15,7 @@ using event::Stage;
 
 namespace {
 
-// product.md: after the confirm deadline the verdict is asked for until confirmTimeout +
-// activationTimeout + 30 s have gone by, since the rollback re-activates; before it the script
-// itself may take activationTimeout and 10 s more from TERM to KILL.
-constexpr Duration verdict_grace = std::chrono::seconds(30);
-constexpr Duration kill_grace = std::chrono::seconds(10);
 constexpr Duration confirm_connect_limit = std::chrono::seconds(5);
-constexpr Duration reach_limit = std::chrono::seconds(60);
 constexpr Duration verify_limit = std::chrono::seconds(30);
 constexpr Duration abandon_limit = std::chrono::seconds(1);
 
@@ -60,8 +54,9 @@ Wait ProfileActivation::patient() const {
 
 ProfileResult ProfileActivation::run() {
   stages_.start(profile_, Stage::activate);
-  deadline_ = BootClock::now() + 2 * profile_.activation_timeout + kill_grace +
-              profile_.confirm_timeout + verdict_grace;
+  // The new script, the wait for us, the old script when it went wrong.
+  deadline_ = BootClock::now() + profile_.activation_timeout + contact_.patience.kill +
+              profile_.confirm_timeout + profile_.activation_timeout + contact_.patience.verdict;
   try {
     if (!reach()) {
       return std::move(result_);
@@ -85,7 +80,7 @@ ProfileResult ProfileActivation::run() {
 /// Nothing was asked of the target yet: one that cannot be reached now is unreachable, not unknown.
 bool ProfileActivation::reach() {
   try {
-    follow_.ensure_link(Wait::at_most(reach_limit, context_.abandon()));
+    follow_.ensure_link(Wait::at_most(contact_.patience.reach, context_.abandon()));
     return true;
   } catch (const Error& error) {
     const bool cancelled = error.kind() == ErrorKind::cancelled;
@@ -128,6 +123,9 @@ agent::ProfileStatus ProfileActivation::confirm(const Status& waiting) {
       delay = next_delay(delay);
       sleep_for(delay, Wait{confirm_by, context_.abandon()});
     }
+  }
+  if (!decided) {
+    follow_.distrust(); // the answer to a confirmation may be what got lost
   }
   return follow_.until([](const Status& s) { return is_final(s.state); }, patient());
 }

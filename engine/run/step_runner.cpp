@@ -19,7 +19,7 @@ constexpr Duration look_interval = std::chrono::seconds(5);
 StepRunner::StepRunner(const plan::Plan& plan, ssh::Transport& transport, nix::NixStore& store,
                        AgentFinder& agents, StepRunnerOptions options)
     : plan_(plan), store_(store), agents_(agents),
-      options_(std::move(options)), contact_{transport, options_.run, options_.holder_url} {
+      options_(std::move(options)), contact_{transport, options_.run, options_.holder_url, options_.patience} {
   for (std::size_t i = 0; i < plan.nodes.size(); ++i) {
     links_.push_back(std::make_unique<NodeLink>());
   }

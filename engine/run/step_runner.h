@@ -23,6 +23,7 @@ struct StepRunnerOptions {
   std::string run;                        ///< id
   std::string holder_url;                 ///< CI job; may be empty
   std::vector<std::string> nix_arguments; ///< after `--`: for the build
+  Patience patience = {};
 };
 
 class StepRunner {

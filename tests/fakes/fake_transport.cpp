@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/base/error.h"
+#include "tests/fakes/fake_world.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+// The way to the fake targets: connections that die when their host says so, and channels on which
+// the real protocol is spoken, line by line.
+
+namespace belay::fakes {
+
+namespace {
+
+/// A connection as its channels see it.
+struct Line {
+  FakeWorld& world;
+  FakeHost& host;
+  int epoch;
+  bool killed = false;
+
+  bool dead() const { return killed || !host.reachable || host.epoch != epoch; }
+  void require() const {
+    if (dead()) {
+      throw Error(ErrorKind::unreachable, "the connection was lost");
+    }
+  }
+};
+
+class TextChannel final : public ssh::Channel {
+public:
+  TextChannel(std::shared_ptr<Line> line, std::string text)
+      : line_(std::move(line)), text_(std::move(text)) {}
+  std::size_t read(char* buffer, std::size_t size, const Wait&) override {
+    const std::lock_guard lock(line_->world.mutex);
+    line_->require();
+    const auto count = std::min(size, text_.size());
+    std::memcpy(buffer, text_.data(), count);
+    text_.erase(0, count);
+    return count;
+  }
+  void write(std::string_view, const Wait&) override {}
+  void send_eof(const Wait&) override {}
+  std::string stderr_tail() const override { return {}; }
+  ssh::ChannelEnd close(const Wait&) override { return {0, {}, {}, true}; }
+
+private:
+  std::shared_ptr<Line> line_;
+  std::string text_;
+};
+
+class AgentChannel final : public ssh::Channel {
+public:
+  explicit AgentChannel(std::shared_ptr<Line> line) : line_(std::move(line)) {
+    out_ = "motd: welcome\n";
+    agent::Hello hello;
+    hello.system = "x86_64-linux";
+    say(hello);
+  }
+
+  std::size_t read(char* buffer, std::size_t size, const Wait& wait) override {
+    for (;;) {
+      {
+        const std::lock_guard lock(line_->world.mutex);
+        line_->require();
+        line_->world.tick(line_->host, [this](const agent::Message& message) { say(message); });
+        if (!out_.empty()) {
+          const auto count = std::min(size, out_.size());
+          std::memcpy(buffer, out_.data(), count);
+          out_.erase(0, count);
+          return count;
+        }
+      }
+      if (wait_readable(-1, wait.within(std::chrono::milliseconds(5))) == Ready::cancelled) {
+        wait.cancel.throw_if_cancelled();
+      }
+      if (wait.expired()) {
+        throw Error(ErrorKind::deadline_exceeded, "reading: timed out");
+      }
+      beat();
+    }
+  }
+
+  void write(std::string_view text, const Wait&) override {
+    const std::lock_guard lock(line_->world.mutex);
+    line_->require();
+    in_ += text;
+    for (auto end = in_.find('\n'); end != std::string::npos; end = in_.find('\n')) {
+      const auto request = agent::decode_request(in_.substr(0, end));
+      in_.erase(0, end + 1);
+      const bool confirms = std::holds_alternative<agent::ConfirmRequest>(request.body);
+      const auto reply = line_->world.handle(
+          line_->host, request.body, [this](const agent::Message& message) { say(message); });
+      if (confirms && std::exchange(line_->host.loses_confirm_reply, false)) {
+        line_->killed = true;
+        return;
+      }
+      say(agent::Reply{request.id, reply});
+    }
+  }
+  void send_eof(const Wait&) override {}
+  std::string stderr_tail() const override { return {}; }
+  ssh::ChannelEnd close(const Wait&) override { return {0, {}, {}, true}; }
+
+private:
+  void say(const agent::Message& message) { out_ += agent::encode(message); }
+  void beat() {
+    const std::lock_guard lock(line_->world.mutex);
+    const auto now = BootClock::now();
+    if (now - last_beat_ > std::chrono::milliseconds(500)) {
+      last_beat_ = now;
+      say(agent::Heartbeat{});
+    }
+  }
+
+  std::shared_ptr<Line> line_;
+  std::string in_, out_;
+  Instant last_beat_ = BootClock::now();
+};
+
+class FakeTunnel final : public ssh::StoreTunnel {
+public:
+  explicit FakeTunnel(std::string uri) : uri_(std::move(uri)) {}
+  std::string store_uri() const override { return uri_; }
+  std::uint64_t bytes_sent() const override { return 1000; }
+  std::optional<ssh::ChannelEnd> finish(const Wait&) override {
+    return ssh::ChannelEnd{0, {}, {}, true};
+  }
+
+private:
+  std::string uri_;
+};
+
+class FakeSession final : public ssh::Session {
+public:
+  FakeSession(FakeWorld& world, std::string name, FakeHost& host)
+      : line_(std::make_shared<Line>(Line{world, host, host.epoch})), name_(std::move(name)) {}
+  std::unique_ptr<ssh::Channel> exec(const std::string& command, const Wait&) override {
+    const std::lock_guard lock(line_->world.mutex);
+    line_->require();
+    if (command == "uname -sm") {
+      return std::make_unique<TextChannel>(line_, line_->host.uname + "\n");
+    }
+    return std::make_unique<AgentChannel>(line_);
+  }
+  std::unique_ptr<ssh::StoreTunnel> open_store_tunnel(const Wait&) override {
+    return std::make_unique<FakeTunnel>("fake:" + name_);
+  }
+  void keep_alive() override {}
+  std::string path() const override { return "direct"; }
+
+private:
+  std::shared_ptr<Line> line_;
+  std::string name_;
+};
+
+class FakeTransport final : public ssh::Transport {
+public:
+  explicit FakeTransport(FakeWorld& world) : world_(world) {}
+  std::unique_ptr<ssh::Session> connect(const ssh::HostAddress& address, ssh::Purpose purpose,
+                                        const ssh::RetrySink&, const Wait& wait) override {
+    const std::lock_guard lock(world_.mutex);
+    wait.cancel.throw_if_cancelled();
+    auto& host = world_.hosts.at(address.hostname);
+    world_.tick(host, [](const agent::Message&) {});
+    const bool confirm = purpose == ssh::Purpose::confirm;
+    ++(confirm ? host.confirm_connections : host.connections);
+    if (!host.reachable || (confirm && host.refuses_confirm)) {
+      throw Error(ErrorKind::unreachable, address.hostname + ": no route to host");
+    }
+    return std::make_unique<FakeSession>(world_, address.hostname, host);
+  }
+
+private:
+  FakeWorld& world_;
+};
+
+class FakeStore final : public nix::NixStore {
+public:
+  explicit FakeStore(FakeWorld& world) : world_(world) {}
+  std::string version(const Wait&) override { return "2.8.0"; }
+  std::string evaluate(const nix::EvaluateRequest&, const nix::ProgressSink&,
+                       const Wait&) override {
+    return "{}";
+  }
+  std::vector<nix::BuildResult> build(const std::vector<nix::BuildGoal>& goals,
+                                      const std::vector<std::string>&, const nix::ProgressSink&,
+                                      const Wait& wait) override {
+    wait.cancel.throw_if_cancelled();
+    const std::lock_guard lock(world_.mutex);
+    std::vector<nix::BuildResult> results;
+    for (const auto& goal : goals) {
+      nix::BuildResult result;
+      result.cached = world_.local_store.contains(goal.output.string());
+      result.valid = result.cached || !world_.unbuildable.contains(goal.output.string());
+      if (result.valid) {
+        world_.local_store.insert(goal.output.string());
+      } else {
+        result.error = "builder failed with exit code 1\nlast line of its log";
+      }
+      results.push_back(result);
+    }
+    return results;
+  }
+  std::vector<bool> valid(const std::vector<StorePath>& paths, const Wait&) override {
+    const std::lock_guard lock(world_.mutex);
+    std::vector<bool> result;
+    for (const auto& path : paths) {
+      result.push_back(world_.local_store.contains(path.string()));
+    }
+    return result;
+  }
+  void root(const std::vector<StorePath>&, const Wait&) override {}
+  StorePath add_file(const std::filesystem::path&, const Wait&) override {
+    const std::lock_guard lock(world_.mutex);
+    const auto path = fake_path("belay-agent");
+    world_.local_store.insert(path.string());
+    return path;
+  }
+  nix::CopyOutcome copy(const nix::CopyRequest& request, const nix::ProgressSink&,
+                        const Wait& wait) override {
+    wait.cancel.throw_if_cancelled();
+    const std::lock_guard lock(world_.mutex);
+    nix::CopyOutcome outcome;
+    auto& host = world_.hosts.at(request.store_uri.substr(std::string("fake:").size()));
+    for (const auto& path : request.paths) {
+      if (!world_.local_store.contains(path.string())) {
+        outcome.process.status = 1;
+        outcome.process.err = "error: path '" + path.string() + "' is not valid";
+        return outcome;
+      }
+      if (host.store.insert(path.string()).second) {
+        outcome.copied.push_back(path.string());
+      }
+    }
+    return outcome;
+  }
+
+private:
+  FakeWorld& world_;
+};
+
+} // namespace
+
+std::unique_ptr<ssh::Transport> FakeWorld::transport() {
+  return std::make_unique<FakeTransport>(*this);
+}
+
+std::unique_ptr<nix::NixStore> FakeWorld::store() {
+  return std::make_unique<FakeStore>(*this);
+}
+
+} // namespace belay::fakes

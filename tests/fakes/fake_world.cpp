@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/fakes/fake_world.h"
+
+#include "engine/base/error.h"
+
+#include <algorithm>
+
+namespace belay::fakes {
+
+using agent::State;
+
+StorePath fake_path(const std::string& name) {
+  std::string hash(32, '0');
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    hash[i % 32] = "0123456789abcdfghijklmnpqrsvwxyz"[(static_cast<unsigned char>(name[i]) +
+                                                       static_cast<unsigned char>(hash[i % 32])) %
+                                                      32];
+  }
+  return *StorePath::parse("/nix/store/" + hash + "-" + name);
+}
+
+agent::ProfileStatus FakeWorld::status(const FakeHost& host,
+                                       const FakeTransaction::Profile& profile) const {
+  agent::ProfileStatus status;
+  status.name = profile.request.name;
+  status.profile_path = "/nix/var/nix/profiles/" + profile.request.name;
+  status.state = profile.state;
+  status.reason = profile.reason;
+  status.recorded = profile.recorded;
+  if (const auto found = host.generations.find(profile.request.name);
+      found != host.generations.end() && !found->second.empty()) {
+    status.current = {static_cast<int>(found->second.size()), found->second.back()};
+  }
+  status.closure_matches = status.current.path == profile.request.closure;
+  if (profile.state == State::awaiting_confirm) {
+    status.confirm_left = std::max(profile.confirm_by - BootClock::now(), Duration::zero());
+  }
+  return status;
+}
+
+agent::TransactionStatus FakeWorld::describe(const FakeHost& host,
+                                             const FakeTransaction& transaction) const {
+  agent::TransactionStatus result;
+  result.transaction = transaction.id;
+  for (const auto& profile : transaction.profiles) {
+    result.profiles.push_back(status(host, profile));
+  }
+  return result;
+}
+
+agent::ReplyBody FakeWorld::prepare(FakeHost& host, const agent::PrepareRequest& request) {
+  if (!host.lock_holder.empty()) {
+    return agent::Refusal{"lock-held", "held by run " + host.lock_holder, {}};
+  }
+  FakeTransaction transaction;
+  transaction.id = "tx-" + std::to_string(host.transactions.size() + 1);
+  for (const auto& wanted : request.profiles) {
+    if (!host.store.contains(wanted.closure)) {
+      return agent::Refusal{"path-invalid", wanted.closure + " is not valid", {}};
+    }
+    FakeTransaction::Profile profile;
+    profile.request = wanted;
+    profile.recorded = status(host, profile).current;
+    transaction.profiles.push_back(profile);
+  }
+  const auto id = transaction.id;
+  return describe(host, host.transactions.emplace(id, transaction).first->second);
+}
+
+void FakeWorld::activate(FakeHost& host, FakeTransaction& transaction,
+                         FakeTransaction::Profile& profile, const Tell& tell) {
+  if (profile.state != State::prepared) {
+    return; // asked again after a lost connection
+  }
+  const auto script = scripts[profile.request.closure];
+  auto& generations = host.generations[profile.request.name];
+  if (generations.empty() || generations.back() != profile.request.closure) {
+    generations.push_back(profile.request.closure);
+  }
+  host.activated.push_back(profile.request.closure);
+  profile.state = State::switched;
+  tell(agent::StatusChanged{transaction.id, status(host, profile)});
+  if (script.drops_connections || script.cuts_network) {
+    ++host.epoch;
+    host.reachable = !script.cuts_network;
+  }
+  if (script.for_ever) {
+    return;
+  }
+  if (script.exit_status != 0) {
+    if (profile.request.auto_rollback) {
+      roll_back(host, transaction, profile, "activation-failed", tell);
+    } else {
+      profile.state = State::failed;
+      profile.reason = "activation-failed";
+    }
+  } else if (profile.request.magic_rollback) {
+    profile.state = State::awaiting_confirm;
+    profile.confirm_by = BootClock::now() + profile.request.confirm_timeout;
+  } else {
+    profile.state = State::confirmed;
+  }
+  tell(agent::StatusChanged{transaction.id, status(host, profile)});
+}
+
+void FakeWorld::roll_back(FakeHost& host, FakeTransaction& transaction,
+                          FakeTransaction::Profile& profile, const std::string& reason,
+                          const Tell& tell) {
+  profile.reason = reason;
+  if (host.rollback_fails) {
+    profile.state = State::rollback_failed;
+  } else {
+    auto& generations = host.generations[profile.request.name];
+    if (profile.recorded.path != profile.request.closure) {
+      generations.pop_back();
+    }
+    if (!profile.recorded.path.empty()) {
+      host.activated.push_back(profile.recorded.path);
+    }
+    profile.state = State::rolled_back;
+    if (scripts[profile.request.closure].cuts_network) {
+      host.reachable = true; // the old generation brings the network back
+    }
+  }
+  tell(agent::StatusChanged{transaction.id, status(host, profile)});
+}
+
+void FakeWorld::tick(FakeHost& host, const Tell& tell) {
+  for (auto& [id, transaction] : host.transactions) {
+    for (auto& profile : transaction.profiles) {
+      if (profile.state == State::awaiting_confirm &&
+          (transaction.abandoned || BootClock::now() >= profile.confirm_by)) {
+        roll_back(host, transaction, profile,
+                  transaction.abandoned ? "abandoned" : "confirm-timeout", tell);
+      }
+    }
+  }
+}
+
+agent::ReplyBody FakeWorld::handle(FakeHost& host, const agent::RequestBody& body,
+                                   const Tell& tell) {
+  if (const auto* request = std::get_if<agent::PrepareRequest>(&body)) {
+    return prepare(host, *request);
+  }
+  const auto id = std::visit(
+      [](const auto& request) -> std::string {
+        if constexpr (requires { request.transaction; }) {
+          return request.transaction;
+        }
+        return {};
+      },
+      body);
+  const auto found = host.transactions.find(id);
+  if (found == host.transactions.end() || found->second.finished) {
+    return agent::Refusal{"unknown-transaction", "there is no transaction " + id, {}};
+  }
+  auto& transaction = found->second;
+  const auto profile_of = [&](const std::string& name) -> FakeTransaction::Profile& {
+    return *std::find_if(transaction.profiles.begin(), transaction.profiles.end(),
+                         [&](const auto& profile) { return profile.request.name == name; });
+  };
+  if (const auto* request = std::get_if<agent::ActivateRequest>(&body)) {
+    activate(host, transaction, profile_of(request->profile), tell);
+  } else if (const auto* confirm = std::get_if<agent::ConfirmRequest>(&body)) {
+    auto& profile = profile_of(confirm->profile);
+    if (profile.state == State::awaiting_confirm) {
+      profile.state = State::confirmed;
+    }
+    return agent::Decision{profile.state, status(host, profile)};
+  } else if (std::holds_alternative<agent::StateRequest>(body)) {
+    return describe(host, transaction);
+  } else if (const auto* revoke = std::get_if<agent::RevokeRequest>(&body)) {
+    roll_back(host, transaction, profile_of(revoke->profile), "revoked", tell);
+  } else if (std::holds_alternative<agent::AbandonRequest>(body)) {
+    transaction.abandoned = true;
+  } else {
+    transaction.finished = true;
+  }
+  return agent::Accepted{};
+}
+
+} // namespace belay::fakes

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/agent/protocol.h"
+#include "engine/nix/nix_store.h"
+#include "engine/ssh/transport.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+// A world of targets in memory: what each has in its store, its profile's generations, whether it
+// can be reached, and an agent that decides as the real one does. It simulates the state, not the
+// calls: a test says what a closure's activation does to its host, runs the real steps against it,
+// and reads what has become of the host.
+
+namespace belay::fakes {
+
+/// What activating a closure does.
+struct Script {
+  int exit_status = 0;
+  bool cuts_network = false;      ///< the host is unreachable from then on, until it rolls back
+  bool drops_connections = false; ///< open connections die, new ones work
+  bool for_ever = false;          ///< it never ends
+};
+
+struct FakeTransaction {
+  struct Profile {
+    agent::PrepareRequest::Profile request;
+    agent::State state = agent::State::prepared;
+    std::string reason;
+    agent::Generation recorded;
+    Instant confirm_by{};
+  };
+  std::string id;
+  std::vector<Profile> profiles;
+  bool abandoned = false;
+  bool finished = false;
+};
+
+/// One target.
+struct FakeHost {
+  bool reachable = true;
+  bool refuses_confirm = false;     ///< nothing may log in any more, open connections live on
+  bool loses_confirm_reply = false; ///< the connection dies between decision and reply, once
+  bool rollback_fails = false;
+  std::string lock_holder; ///< another run that holds the lock
+  std::string uname = "Linux x86_64";
+  std::set<std::string> store;
+  std::map<std::string, std::vector<std::string>>
+      generations;                    ///< by profile name, the last is current
+  std::vector<std::string> activated; ///< closures whose script ran, in order
+  std::map<std::string, FakeTransaction> transactions;
+  int connections = 0, confirm_connections = 0;
+  int epoch = 0; ///< raised when open connections die
+};
+
+class FakeWorld {
+public:
+  std::map<std::string, FakeHost> hosts;
+  std::map<std::string, Script> scripts; ///< by closure; others end well
+  std::set<std::string> local_store;     ///< valid on the runner
+  std::set<std::string> unbuildable;     ///< outputs
+  mutable std::recursive_mutex mutex;    ///< guards everything above while steps run
+
+  std::unique_ptr<ssh::Transport> transport();
+  std::unique_ptr<nix::NixStore> store();
+
+  /// What the agent of `host` does with a request; StatusChanged and the like go to `tell`.
+  agent::ReplyBody handle(FakeHost& host, const agent::RequestBody& body,
+                          const std::function<void(agent::Message)>& tell);
+  /// Lets deadlines pass.
+  void tick(FakeHost& host, const std::function<void(agent::Message)>& tell);
+  agent::ProfileStatus status(const FakeHost& host, const FakeTransaction::Profile& profile) const;
+
+private:
+  using Tell = std::function<void(agent::Message)>;
+  agent::ReplyBody prepare(FakeHost& host, const agent::PrepareRequest& request);
+  void activate(FakeHost& host, FakeTransaction& transaction, FakeTransaction::Profile& profile,
+                const Tell& tell);
+  void roll_back(FakeHost& host, FakeTransaction& transaction, FakeTransaction::Profile& profile,
+                 const std::string& reason, const Tell& tell);
+  agent::TransactionStatus describe(const FakeHost& host, const FakeTransaction& transaction) const;
+};
+
+/// /nix/store/HASH-NAME with a hash made from the name.
+StorePath fake_path(const std::string& name);
+
+} // namespace belay::fakes

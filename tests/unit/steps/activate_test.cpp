@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/catch.h"
+#include "tests/unit/steps/step_harness.h"
+
+#include <thread>
+
+using belay::agent::State;
+using belay::event::Outcome;
+using belay::event::Rollback;
+using belay::event::Stage;
+using belay::run::StepKind;
+using belay::tests::NodeSpec;
+using belay::tests::StepHarness;
+
+namespace {
+
+std::string current(StepHarness& harness, const std::string& profile = "system") {
+  const auto& generations = harness.host().generations[profile];
+  return generations.empty() ? "" : generations.back();
+}
+
+void script(StepHarness& harness, const belay::fakes::Script& script,
+            const std::string& profile = "system") {
+  harness.world.scripts[StepHarness::new_closure(profile)] = script;
+}
+
+State state_of(StepHarness& harness) {
+  return harness.host().transactions.begin()->second.profiles.front().state;
+}
+
+} // namespace
+
+TEST_CASE("a good deploy is confirmed over a connection of its own and read back") {
+  StepHarness harness;
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  INFO(result.message);
+  CHECK(result.outcome == Outcome::success);
+  CHECK(result.confirmed);
+  CHECK(result.changed);
+  CHECK(result.generation_after == 2);
+  CHECK(harness.host().confirm_connections == 1);
+  CHECK(current(harness) == StepHarness::new_closure("system"));
+  CHECK(harness.ended("system", Stage::confirm).details.at("confirm_path") == "direct");
+  CHECK(harness.step(StepKind::finish).outcome == Outcome::success);
+  CHECK(harness.host().transactions.begin()->second.finished);
+}
+
+TEST_CASE("an unchanged closure is activated again and says so") {
+  StepHarness harness;
+  harness.host().generations["system"] = {StepHarness::new_closure("system")};
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::success);
+  CHECK_FALSE(result.changed);
+  CHECK(harness.host().activated.size() == 1);
+}
+
+TEST_CASE("a failing script is a failure with the target's own rollback") {
+  StepHarness harness;
+  script(harness, {.exit_status = 4});
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::failure);
+  CHECK(result.reason == "activation-failed");
+  CHECK(result.rollback == Rollback::succeeded);
+  CHECK(result.touched);
+  CHECK(current(harness) == StepHarness::old_closure("system"));
+  REQUIRE(harness.rollbacks().size() == 1);
+  CHECK(harness.rollbacks().front().verified);
+  CHECK(harness.rollbacks().front().from == 2);
+  CHECK(harness.rollbacks().front().to == 1);
+  CHECK(harness.ended("system", Stage::verify).outcome == Outcome::skipped);
+}
+
+TEST_CASE("without autoRollback a failed activation is left as it is") {
+  StepHarness harness({.auto_rollback = false});
+  script(harness, {.exit_status = 4});
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::failure);
+  CHECK(result.rollback == Rollback::none);
+  CHECK(current(harness) == StepHarness::new_closure("system"));
+}
+
+TEST_CASE("a rollback that fails is an error that nobody can take for less") {
+  StepHarness harness;
+  script(harness, {.exit_status = 4});
+  harness.host().rollback_fails = true;
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::error);
+  CHECK(result.reason == "rollback-failed");
+  CHECK(result.rollback == Rollback::failed);
+  CHECK(harness.rollbacks().empty());
+}
+
+TEST_CASE("nobody gets in any more: the target goes back and the working connection says so") {
+  StepHarness harness;
+  harness.host().refuses_confirm = true;
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::failure);
+  CHECK(result.reason == "confirm-timeout");
+  CHECK(result.rollback == Rollback::succeeded);
+  CHECK(current(harness) == StepHarness::old_closure("system"));
+}
+
+TEST_CASE("a network that is cut comes back with the old generation and the verdict is fetched") {
+  StepHarness harness;
+  script(harness, {.cuts_network = true});
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::failure);
+  CHECK(result.reason == "confirm-timeout");
+  CHECK(result.rollback == Rollback::succeeded);
+}
+
+TEST_CASE("connections that die in the activation do not matter: a new one confirms") {
+  StepHarness harness;
+  script(harness, {.drops_connections = true});
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  INFO(result.message);
+  CHECK(result.outcome == Outcome::success);
+  CHECK(state_of(harness) == State::confirmed);
+}
+
+TEST_CASE("a confirmation whose answer is lost is asked for again, not doubted") {
+  StepHarness harness;
+  harness.host().loses_confirm_reply = true;
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  INFO(result.message);
+  CHECK(result.outcome == Outcome::success);
+  CHECK(state_of(harness) == State::confirmed);
+}
+
+TEST_CASE("a target that never comes back is unknown, neither failed nor fine") {
+  StepHarness harness;
+  script(harness, {.drops_connections = true, .for_ever = true});
+  harness.bring_over();
+  harness.host().refuses_confirm = true;
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::error);
+  CHECK(result.reason == "state-unknown");
+  CHECK(result.rollback == Rollback::unknown);
+  CHECK(result.touched);
+}
+
+TEST_CASE("a target that is gone before it was asked for anything is unreachable, not unknown") {
+  StepHarness harness;
+  harness.bring_over();
+  harness.host().refuses_confirm = true;
+  ++harness.host().epoch;
+  const auto first = harness.step(StepKind::activate);
+  CHECK(first.outcome == Outcome::error); // it was asked over the dying connection
+  CHECK(current(harness) == StepHarness::old_closure("system"));
+}
+
+TEST_CASE("without magic rollback the target confirms by itself and the link is read back") {
+  StepHarness harness({.magic_rollback = false});
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::success);
+  CHECK(harness.host().confirm_connections == 0);
+}
+
+TEST_CASE("when the second profile fails the first one of the node goes back too") {
+  StepHarness harness({.profiles = {"app", "system"}});
+  script(harness, {.exit_status = 1}, "system");
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::failure);
+  CHECK(result.reason == "activation-failed");
+  CHECK(result.rollback == Rollback::succeeded);
+  CHECK_FALSE(result.changed);
+  CHECK(current(harness, "app") == StepHarness::old_closure("app"));
+  CHECK(current(harness, "system") == StepHarness::old_closure("system"));
+  CHECK(harness.rollbacks().size() == 2);
+}
+
+TEST_CASE("a confirmed node is taken back when the run fails elsewhere") {
+  StepHarness harness;
+  harness.bring_over();
+  REQUIRE(harness.step(StepKind::activate).outcome == Outcome::success);
+  const auto result = harness.step(StepKind::rollback);
+  CHECK(result.outcome == Outcome::failure);
+  CHECK(result.reason == "rolled-back");
+  CHECK(result.rollback == Rollback::succeeded);
+  CHECK(current(harness) == StepHarness::old_closure("system"));
+}
+
+TEST_CASE("a revocation that cannot be heard of is unknown") {
+  StepHarness harness;
+  harness.bring_over();
+  REQUIRE(harness.step(StepKind::activate).outcome == Outcome::success);
+  harness.host().rollback_fails = true;
+  CHECK(harness.step(StepKind::rollback).rollback == Rollback::failed);
+}
+
+TEST_CASE("what is abandoned is told to the target, and reported as left to it") {
+  StepHarness harness;
+  script(harness, {.for_ever = true});
+  harness.bring_over();
+  std::thread patience([&] { harness.abandon.cancel(); });
+  const auto result = harness.step(StepKind::activate);
+  patience.join();
+  CHECK(result.outcome == Outcome::cancelled);
+  CHECK(result.reason == "left-to-target");
+  CHECK_FALSE(result.decides_by.empty());
+  CHECK(harness.host().transactions.begin()->second.abandoned);
+}
+
+TEST_CASE("between two profiles a cancelled node starts no further one") {
+  StepHarness harness({.profiles = {"app", "system"}});
+  harness.bring_over();
+  harness.work.cancel();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::cancelled);
+  CHECK(current(harness, "app") == StepHarness::new_closure("app"));
+  CHECK(current(harness, "system") == StepHarness::old_closure("system"));
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/run/agent_client.h"
+
+#include "engine/base/error.h"
+#include "engine/run/agent_finder.h"
+#include "tests/catch.h"
+
+using belay::Error;
+using belay::run::serve_command;
+using belay::run::system_of_uname;
+
+TEST_CASE("the remote command holds no word that a user named unquoted") {
+  CHECK(serve_command("sudo -u", "", "/nix/store/x-belay-agent") ==
+        "/nix/store/x-belay-agent serve");
+  CHECK(serve_command("sudo -u", "root", "/nix/store/x-belay-agent") ==
+        "sudo -u root /nix/store/x-belay-agent serve");
+  CHECK(serve_command("doas;reboot -u", "app", "/a") == "'doas;reboot' -u app /a serve");
+}
+
+TEST_CASE("a user name that is none is refused") {
+  const std::string user = GENERATE(
+      values<std::string>({"-root", "a b", "a;b", "a$b", "$(id)", "a\nb", "'", "\xC3\xA9"}));
+  CHECK_THROWS_AS(serve_command("sudo -u", user, "/a"), Error);
+}
+
+TEST_CASE("ordinary and samba machine accounts are user names") {
+  CHECK_NOTHROW(serve_command("sudo -u", "deploy_1.x-y", "/a"));
+  CHECK_NOTHROW(serve_command("sudo -u", "host$", "/a"));
+}
+
+TEST_CASE("a target's uname becomes Nix's name of its system") {
+  CHECK(system_of_uname("Linux x86_64\n") == "x86_64-linux");
+  CHECK(system_of_uname("Linux aarch64") == "aarch64-linux");
+  CHECK(system_of_uname("Darwin arm64") == "aarch64-darwin");
+  CHECK_THROWS_AS(system_of_uname("sh: uname: not found"), Error);
+}
