@@ -78,7 +78,7 @@ class Host:
         """Runs a command on the host, past its network and sshd: (exit code, stdout, stderr)."""
         done = subprocess.run(
             ["nsenter", "--target", str(self.init), "--mount", "--net", "--pid", "--uts", "--ipc",
-             "--wd=/", *map(str, command)],
+             "--wdns=/", *map(str, command)],
             capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False,
             env={"PATH": world.SYSTEM_PATH, "HOME": "/root", "USER": "root"})
         return done.returncode, done.stdout, done.stderr
