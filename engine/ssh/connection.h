@@ -84,6 +84,7 @@ public:
   /// Channels whose close the other side has not acknowledged yet; freed when it has.
   void bury(LIBSSH2_CHANNEL* channel) { buried_.push_back(channel); }
   void reap();
+  std::size_t buried() const { return buried_.size(); }
 
 private:
   static ssize_t send_hook(libssh2_socket_t, const void* data, size_t size, int, void** self);

@@ -7,8 +7,10 @@ namespace belay::ssh {
 namespace {
 
 constexpr std::size_t stderr_cap = 4 * 1024; // transaction.md, "Copy": the last 4 KiB
+constexpr Duration burial_limit = std::chrono::seconds(5);
 
-LIBSSH2_CHANNEL* open_channel(Connection& connection, const Wait& wait) {
+// nullptr where sshd refuses.
+LIBSSH2_CHANNEL* try_open(Connection& connection, const Wait& wait) {
   LIBSSH2_CHANNEL* channel = nullptr;
   connection.call(
       [&] {
@@ -16,14 +18,39 @@ LIBSSH2_CHANNEL* open_channel(Connection& connection, const Wait& wait) {
         return channel ? 0 : connection.last_code();
       },
       wait, "opening a channel");
-  if (channel)
-    return channel;
-  if (connection.last_code() == LIBSSH2_ERROR_CHANNEL_FAILURE)
-    throw Error(ErrorKind::transport_unsupported,
-                connection.who() + ": sshd grants no further channel on this connection; raise "
-                                   "MaxSessions in its sshd_config");
-  throw Error(ErrorKind::protocol,
-              connection.who() + ": opening a channel: " + connection.last_message());
+  if (!channel && connection.last_code() != LIBSSH2_ERROR_CHANNEL_FAILURE)
+    throw Error(ErrorKind::protocol,
+                connection.who() + ": opening a channel: " + connection.last_message());
+  return channel;
+}
+
+// sshd counts a channel until its command has ended, which may be a little after we let go of it.
+bool wait_for_burial(Connection& connection, const Wait& wait) {
+  const auto before = connection.buried();
+  try {
+    connection.call(
+        [&] {
+          connection.reap();
+          return connection.buried() < before ? 0 : LIBSSH2_ERROR_EAGAIN;
+        },
+        wait.within(burial_limit), "waiting for a command that was left");
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::deadline_exceeded || wait.expired())
+      throw;
+    return false;
+  }
+}
+
+LIBSSH2_CHANNEL* open_channel(Connection& connection, const Wait& wait) {
+  connection.reap();
+  do {
+    if (auto* channel = try_open(connection, wait))
+      return channel;
+  } while (connection.buried() > 0 && wait_for_burial(connection, wait));
+  throw Error(ErrorKind::transport_unsupported,
+              connection.who() + ": sshd grants no further channel on this connection; raise "
+                                 "MaxSessions in its sshd_config");
 }
 
 } // namespace
@@ -31,7 +58,6 @@ LIBSSH2_CHANNEL* open_channel(Connection& connection, const Wait& wait) {
 RemoteCommand::RemoteCommand(std::shared_ptr<Connection> connection, const std::string& command,
                              const Wait& wait)
     : connection_(std::move(connection)) {
-  connection_->reap();
   channel_ = open_channel(*connection_, wait);
   int code = 0;
   try {
