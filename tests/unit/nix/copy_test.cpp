@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/catch.h"
+#include "tests/unit/nix/private_nix.h"
+#include "tests/unit/nix/recorded_daemon.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace belay::nix {
+namespace {
+
+using Catch::Matchers::Contains;
+using nlohmann::json;
+using Settings = std::map<std::string, std::string>;
+
+/// A closure of two paths in the runner's store, and a target.
+struct Copied {
+  PrivateNix world;
+  LocalNix nix{world.runner()};
+  std::string store = (world.folder() / "store").string();
+  RecordedDaemon target{world.folder(), store};
+
+  StorePath built() {
+    const auto flake = world.flake(R"nix({ deploy.nodes.a.profiles.p.path =
+        mk "top" "echo $dep > $out" { dep = mk "dep" "echo > $out" { }; }; })nix");
+    const json output = json::parse(nix.evaluate({flake, {}, {}}, {}, soon()));
+    const json profile = output["nodes"]["a"]["value"]["profiles"]["p"];
+    const BuildGoal goal{store_path(profile["context"].begin().key()),
+                         store_path(profile["path"].get<std::string>())};
+    REQUIRE(nix.build({goal}, {}, {}, soon()).front().valid);
+    return goal.output;
+  }
+
+  CopyOutcome copy(const StorePath& path, CopyRequest request = {}) {
+    request.paths = {path};
+    request.store_uri = target.store_uri();
+    return nix.copy(request, {}, soon());
+  }
+};
+
+/// What a runner may have for itself, and a target must never hear of.
+constexpr std::string_view runners_own = R"(post-build-hook = /runner/hook
+secret-key-files = /runner/key
+substituters = http://runner.invalid
+substitute = false
+trusted-public-keys = runner:AAAA
+max-jobs = 77
+cores = 55
+fallback = true
+keep-failed = true
+max-silent-time = 44
+builders = ssh://runner
+netrc-file = /runner/netrc
+access-tokens = github.com=runner
+user-agent-suffix = runner
+experimental-features = nix-command flakes
+)";
+
+} // namespace
+
+TEST_CASE("a copy brings the whole closure over one connection") {
+  Copied copied;
+  const auto path = copied.built();
+  std::vector<std::string> told;
+  const auto outcome = copied.nix.copy(
+      {{path}, copied.target.store_uri()},
+      [&](const Progress& progress) {
+        if (progress.kind == Progress::Kind::copying) {
+          told.push_back(progress.text);
+        }
+      },
+      soon());
+  INFO(outcome.process.err);
+  REQUIRE(outcome.process.succeeded());
+  CHECK(outcome.copied.size() == 2);
+  CHECK(std::count(outcome.copied.begin(), outcome.copied.end(), path.string()) == 1);
+  CHECK(told == outcome.copied);
+  CHECK(copied.copy(path).copied.empty()); // the second time there is nothing to do
+  copied.target.stop();
+  CHECK(copied.target.connections() == 2);
+  const auto there = copied.world.run({"nix-store", "--store", copied.target.direct_uri(),
+                                       "--query", "--requisites", path.string()});
+  CHECK_THAT(there, Contains("-dep") && Contains("-top"));
+}
+
+TEST_CASE("the runner's own Nix settings stay at home") {
+  Copied copied;
+  const auto path = copied.built();
+  copied.world.system_configuration(std::string(runners_own));
+  copied.world.user_configuration(std::string(runners_own));
+  const std::string before = std::getenv("NIX_CONFIG");
+  setenv("NIX_CONFIG", std::string(runners_own).c_str(), 1);
+  const auto first = copied.copy(path);
+  const auto second = copied.copy(path, {.paths = {}, .store_uri = {}, .substitute = false});
+  setenv("NIX_CONFIG", before.c_str(), 1);
+  INFO(first.process.err << second.process.err);
+  REQUIRE(first.process.succeeded());
+  REQUIRE(second.process.succeeded());
+  copied.target.stop();
+  REQUIRE(copied.target.connections() == 2);
+  const auto options = copied.target.set_options(0);
+  Settings sent = options.overrides;
+  sent.erase("experimental-features"); // some releases send it, others do not
+  CHECK(json(sent) == json(Settings{{"builders-use-substitutes", "true"}}));
+  CHECK(options.substitute == 1);
+  CHECK(options.keep_failed == 0);
+  CHECK(options.keep_going == 0);
+  CHECK(options.fallback == 0);
+  CHECK(options.max_silent_time == 0);
+  CHECK(options.max_jobs != 77);
+  CHECK(options.cores != 55);
+  CHECK(copied.target.set_options(1).overrides.at("builders-use-substitutes") == "false");
+}
+
+TEST_CASE("unsigned paths go over unless signatures are asked for") {
+  Copied copied;
+  const auto path = copied.built();
+  const auto refused = copied.copy(
+      path, {.paths = {}, .store_uri = {}, .substitute = true, .check_signatures = true});
+  CHECK_FALSE(refused.process.succeeded());
+  CHECK_THAT(refused.process.err, Contains("signature"));
+  CHECK(copied.copy(path).process.succeeded());
+}
+
+TEST_CASE("a copy that fails is a value with Nix's words") {
+  Copied copied;
+  const auto path = copied.built();
+  const auto outcome = copied.nix.copy(
+      {{path}, "unix://" + (copied.world.folder() / "nobody").string()}, {}, soon());
+  CHECK_FALSE(outcome.process.succeeded());
+  CHECK_THAT(outcome.process.err, Contains("nobody"));
+  CHECK(outcome.copied.empty());
+}
+
+TEST_CASE("a copied agent is content-addressed and needs no signature") {
+  Copied copied;
+  copied.world.write("agent", "#!/bin/sh\n");
+  const auto agent = copied.nix.add_file(copied.world.folder() / "agent", soon());
+  const auto outcome = copied.copy(
+      agent, {.paths = {}, .store_uri = {}, .substitute = true, .check_signatures = true});
+  INFO(outcome.process.err);
+  CHECK(outcome.process.succeeded());
+}
+
+} // namespace belay::nix
