@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/run/scheduler_bench.h"
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""s;
 
 namespace belay::run {
 

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""s;
 
 namespace belay::run {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <ctime>
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""s;
 
 namespace belay::run {
 

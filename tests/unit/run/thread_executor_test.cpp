@@ -13,7 +13,9 @@
 #include <string>
 #include <vector>
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""h;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
 
 namespace belay::run {
 

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/simulation/sim_step.h"
+
+#include "engine/base/error.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace belay::simulation {
+
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+using event::Rollback;
+using event::Stage;
+
+namespace {
+
+event::LogLine agent_log(std::string text) {
+  event::LogLine line;
+  line.stream = "agent";
+  line.text = std::move(text);
+  return line;
+}
+
+} // namespace
+
+void SimStep::build() {
+  cover({Stage::build});
+  for (const StageKey& key : covered_)
+    begin(key);
+  const bool forgets = random_.one_in(50) && trouble(); // a step that does not say how it went
+  for (const run::NodeIndex node : step_.nodes) {
+    after(500ms);
+    const bool failed = trouble() && trouble();
+    run::NodeResult result =
+        failed ? verdict(Outcome::failure, reason_of(ErrorKind::build_failed)) : verdict({});
+    if (forgets)
+      result = verdict(Outcome::error, reason_of(ErrorKind::internal));
+    result.node = node;
+    for (const StageKey& key : covered_)
+      if (key.node == node)
+        end(key, result.outcome, result.reason);
+    results_.push_back(std::move(result));
+  }
+  give(forgets ? std::vector<run::NodeResult>{} : results_);
+}
+
+void SimStep::copy() {
+  cover({Stage::copy, Stage::lock});
+  for (const Stage stage : {Stage::copy, Stage::lock})
+    for (const StageKey& key : covered_) {
+      if (key.stage != stage)
+        continue;
+      begin(key);
+      after(stage == Stage::copy ? 4000ms : 200ms);
+      if (!trouble()) {
+        end(key, Outcome::success);
+        continue;
+      }
+      const ErrorKind kind = stage == Stage::lock ? ErrorKind::lock_held
+                             : random_.one_in(2)  ? ErrorKind::unreachable
+                                                  : ErrorKind::copy_failed;
+      end(key, Outcome::error, reason_of(kind));
+      skip_rest(event::reasons::not_reached);
+      return give({verdict(Outcome::error, reason_of(kind))});
+    }
+  give({verdict(Outcome::success)});
+}
+
+void SimStep::activate() {
+  cover({Stage::activate, Stage::confirm, Stage::verify});
+  run::NodeResult result = verdict(Outcome::success);
+  for (std::size_t i = 0; i < plan_.nodes[result.node].profiles.size(); ++i)
+    if (!activate_profile(i, result))
+      break;
+  skip_rest(event::reasons::not_reached);
+  give({result});
+}
+
+bool SimStep::activate_profile(std::size_t profile, run::NodeResult& result) {
+  for (const StageKey& key : covered_) {
+    if (key.profile != profile)
+      continue;
+    begin(key);
+    after(random_.one_in(30) ? 300s : 5s);
+    if (trouble()) {
+      fail_activation(key, result);
+      return false;
+    }
+    end(key, Outcome::success);
+  }
+  result.touched = result.confirmed = result.changed = true;
+  result.generation_after = 42;
+  return true;
+}
+
+/// One of the ways in which an activation goes wrong. The target takes back this node's earlier
+/// profiles, too.
+void SimStep::fail_activation(const StageKey& key, run::NodeResult& result) {
+  const bool prepared_only = key.stage == Stage::activate && key.profile == 0 && random_.one_in(3);
+  if (prepared_only) {
+    result.outcome = Outcome::error;
+    result.reason = reason_of(ErrorKind::unreachable);
+    return end(key, result.outcome, result.reason);
+  }
+  result.touched = true;
+  const std::size_t how = random_.below(10);
+  result.outcome = how < 8 ? Outcome::failure : Outcome::error;
+  result.rollback = how < 8 ? Rollback::succeeded : how == 8 ? Rollback::failed : Rollback::unknown;
+  result.reason = how == 8 ? event::reasons::rollback_failed : event::reasons::state_unknown;
+  if (how < 8)
+    result.reason = key.stage == Stage::activate  ? event::reasons::activation_failed
+                    : key.stage == Stage::confirm ? event::reasons::confirm_timeout
+                                                  : event::reasons::verify_failed;
+  const bool left_as_it_is =
+      how < 8 && !plan_.nodes[result.node].profiles[key.profile].auto_rollback;
+  if (left_as_it_is)
+    result.rollback = Rollback::none;
+  else if (how < 8)
+    result.confirmed = result.changed = false;
+  end(key, result.outcome, result.reason);
+  if (result.rollback == Rollback::succeeded)
+    for (std::size_t i = key.profile + 1; i-- > 0;)
+      tell_rolled_back(result.node, i,
+                       i == key.profile ? event::RollbackTrigger::activation
+                                        : event::RollbackTrigger::profile_failed);
+}
+
+void SimStep::roll_back() {
+  run::NodeResult result = verdict(Outcome::failure, event::reasons::rolled_back);
+  result.touched = true;
+  const std::size_t how = trouble() ? random_.below(3) : 3;
+  constexpr Rollback ends[] = {Rollback::failed, Rollback::unknown, Rollback::none,
+                               Rollback::succeeded};
+  const std::string_view reasons[] = {event::reasons::rollback_failed,
+                                      event::reasons::state_unknown, event::reasons::superseded,
+                                      event::reasons::rolled_back};
+  result.rollback = ends[how];
+  result.reason = reasons[how];
+  if (how < 3)
+    result.outcome = Outcome::error;
+  for (std::size_t i = plan_.nodes[result.node].profiles.size(); i-- > 0;) {
+    if (!plan_.nodes[result.node].profiles[i].auto_rollback)
+      continue;
+    const StageKey key{result.node, i, Stage::rollback};
+    begin(key);
+    after(5s);
+    end(key, how == 3 ? Outcome::success : Outcome::error, how == 3 ? "" : reasons[how]);
+    if (how == 3)
+      tell_rolled_back(result.node, i, event::RollbackTrigger::run_failed);
+  }
+  give({result});
+}
+
+void SimStep::finish() {
+  tell(step_.nodes.front(), "", agent_log("finish"));
+  after(300ms);
+  give({trouble() ? verdict(Outcome::error, reason_of(ErrorKind::unreachable)) : verdict({})});
+}
+
+} // namespace belay::simulation
