@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/boot_unit.h"
+
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+
+#include <cerrno>
+#include <unistd.h>
+
+namespace belay::agent {
+
+namespace {
+
+/// One word of ExecStart: systemd.service(5), "command lines".
+std::string quoted(const std::string& word) {
+  std::string text = "\"";
+  for (const char c : word) {
+    switch (c) {
+    case '"':
+    case '\\':
+      text += '\\';
+      break;
+    case '%':
+    case '$':
+      text += c; // doubled
+      break;
+    case '\n':
+      text += "\\n";
+      continue;
+    default:
+      break;
+    }
+    text += c;
+  }
+  return text + "\"";
+}
+
+} // namespace
+
+std::string BootUnit::text(const std::string& agent, const std::filesystem::path& state_directory) {
+  return "[Unit]\n"
+         "Description=Undo deploys that were never confirmed\n"
+         "DefaultDependencies=no\n"
+         "After=local-fs.target\n"
+         "Before=shutdown.target\n"
+         "Conflicts=shutdown.target\n"
+         "\n"
+         "[Service]\n"
+         "Type=oneshot\n"
+         "TimeoutStartSec=infinity\n"
+         "KillMode=process\n"
+         "ExecStart=" +
+         quoted(agent) + " recover --state-directory " + quoted(state_directory.string()) + "\n";
+}
+
+bool BootUnit::arm(const std::string& agent, const std::filesystem::path& state_directory) const {
+  try {
+    replace_file(unit(), text(agent, state_directory), {.sync = true});
+    std::filesystem::create_directories(link().parent_path());
+    if (symlink("../belay-recover.service", link().c_str()) != 0 && errno != EEXIST) {
+      return false;
+    }
+    sync_directory(link().parent_path());
+    return true;
+  } catch (const std::exception&) { // a read-only /etc: said in the event, no reason to stop
+    return false;
+  }
+}
+
+void BootUnit::disarm() const {
+  unlink(link().c_str());
+  unlink(unit().c_str());
+}
+
+} // namespace belay::agent

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+// What undoes an unconfirmed deploy after a reboot. A transient unit is gone by then, so a real one
+// is put where systemd looks at boot and where root may write even on NixOS:
+// /etc/systemd/system.attached. It runs `recover` of the rooted agent, waits for no network (the
+// new generation may have none), and is taken away with the last open transaction.
+
+namespace belay::agent {
+
+class BootUnit {
+public:
+  explicit BootUnit(std::filesystem::path folder = "/etc/systemd/system.attached")
+      : folder_(std::move(folder)) {}
+
+  /// False where it cannot be written.
+  bool arm(const std::string& agent, const std::filesystem::path& state_directory) const;
+  void disarm() const;
+
+  /// The unit's text.
+  static std::string text(const std::string& agent, const std::filesystem::path& state_directory);
+
+private:
+  std::filesystem::path unit() const { return folder_ / "belay-recover.service"; }
+  std::filesystem::path link() const {
+    return folder_ / "multi-user.target.wants/belay-recover.service";
+  }
+  std::filesystem::path folder_;
+};
+
+} // namespace belay::agent

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/decision.h"
+
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <sys/stat.h>
+
+namespace belay::agent {
+
+namespace {
+
+constexpr const char* held = "held";
+constexpr const char* pending = "pending";
+
+const char* name_of(Verdict verdict) {
+  return verdict == Verdict::confirmed ? "confirmed" : "expired";
+}
+
+/// False where there is no `from`.
+bool renamed(const std::filesystem::path& folder, const char* from, const char* to) {
+  if (rename((folder / from).c_str(), (folder / to).c_str()) == 0) {
+    sync_directory(folder);
+    return true;
+  }
+  if (errno == ENOENT) {
+    return false;
+  }
+  throw Error::from_errno("cannot decide in " + folder.string(), errno);
+}
+
+} // namespace
+
+void DecisionFiles::create(std::size_t profile) {
+  if (mkdir(of(profile).c_str(), 0700) != 0) {
+    throw Error::from_errno("cannot make the folder " + of(profile).string(), errno);
+  }
+  replace_file(of(profile) / held, "", {.mode = 0600, .sync = true});
+}
+
+void DecisionFiles::offer(std::size_t profile) {
+  renamed(of(profile), held, pending);
+}
+
+std::optional<Verdict> DecisionFiles::decide(std::size_t profile, Verdict wanted) {
+  if (renamed(of(profile), pending, name_of(wanted))) {
+    return wanted;
+  }
+  // The winner's rename may not be on the disk yet, and we are about to act on it.
+  sync_directory(of(profile));
+  return read(profile);
+}
+
+std::optional<Verdict> DecisionFiles::read(std::size_t profile) const {
+  for (const auto verdict : {Verdict::confirmed, Verdict::expired}) {
+    if (std::filesystem::exists(of(profile) / name_of(verdict))) {
+      return verdict;
+    }
+  }
+  return std::nullopt;
+}
+
+} // namespace belay::agent

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/detach.h"
+
+#include "engine/agent/spawn.h"
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
+#include <filesystem>
+#include <unistd.h>
+#ifdef __APPLE__
+#include <mach-o/dyld.h>
+#endif
+
+namespace belay::agent {
+
+namespace {
+
+constexpr std::chrono::seconds manager_limit{10};
+
+bool systemd_manages() { // sd_booted(3)
+  std::error_code problem;
+  return std::filesystem::is_directory("/run/systemd/system", problem);
+}
+
+/// What a program prints, or nothing where it cannot be run.
+std::string answer(ProcessRunner& processes, std::vector<std::string> argv) {
+  try {
+    const auto result = processes.run({.argv = std::move(argv)}, Wait::at_most(manager_limit));
+    return result.succeeded() ? std::string(trim(result.out)) : "";
+  } catch (const Error&) {
+    return "";
+  }
+}
+
+/// A unit's values expand specifiers.
+std::string without_specifiers(std::string_view text) {
+  std::string quoted;
+  for (const char c : text) {
+    quoted += c == '%' ? "%%" : std::string(1, c);
+  }
+  return quoted;
+}
+
+} // namespace
+
+std::string_view name_of(Detachment detachment) {
+  switch (detachment) {
+  case Detachment::systemd:
+    return "systemd";
+  case Detachment::systemd_user:
+    return "systemd-user";
+  case Detachment::session:
+    return "session";
+  }
+  return "";
+}
+
+Detachment detachment_from(std::string_view name) {
+  for (const auto detachment : {Detachment::systemd, Detachment::systemd_user}) {
+    if (name_of(detachment) == name) {
+      return detachment;
+    }
+  }
+  return Detachment::session;
+}
+
+Detachment find_detachment(ProcessRunner& processes) {
+  if (!systemd_manages()) {
+    return Detachment::session;
+  }
+  if (geteuid() == 0) {
+    return Detachment::systemd;
+  }
+  const auto linger = answer(processes, {"loginctl", "show-user", std::to_string(geteuid()),
+                                         "--property=Linger", "--value"});
+  return linger == "yes" ? Detachment::systemd_user : Detachment::session;
+}
+
+bool kills_user_processes(ProcessRunner& processes) {
+  return systemd_manages() &&
+         answer(processes,
+                {"busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1",
+                 "org.freedesktop.login1.Manager", "KillUserProcesses"}) == "b true";
+}
+
+std::vector<std::string> KeeperCommand::argv() const {
+  return {agent, verb == KeeperVerb::keep ? "keep" : "recover", "--state-directory",
+          files.state_directory().string(), files.id()};
+}
+
+std::vector<std::string> systemd_command(const KeeperCommand& command, Detachment detachment) {
+  const auto log = without_specifiers(command.files.keeper_log().string());
+  std::vector<std::string> words = {"systemd-run"};
+  if (detachment == Detachment::systemd_user) {
+    words.emplace_back("--user");
+  }
+  words.insert(words.end(), {"--quiet", "--unit=belay-" + command.files.id(), "--service-type=exec",
+                             "--collect"});
+  for (const auto& property :
+       {std::string("Restart=on-failure"), std::string("RestartSec=1"),
+        std::string("StartLimitIntervalSec=0"), std::string("OOMPolicy=continue"),
+        std::string("KillMode=control-group"), std::string("StandardInput=null"),
+        "StandardOutput=append:" + log, "StandardError=append:" + log}) {
+    words.insert(words.end(), {"-p", property});
+  }
+  words.emplace_back("--");
+  const auto argv = command.argv();
+  words.insert(words.end(), argv.begin(), argv.end());
+  return words;
+}
+
+Detachment RealDetacher::start(const KeeperCommand& command) {
+  if (wanted_ != Detachment::session) {
+    const auto result =
+        processes_.run({.argv = systemd_command(command, wanted_)}, Wait::at_most(manager_limit));
+    if (result.succeeded()) {
+      return wanted_;
+    }
+  }
+  spawn({.argv = command.argv(),
+         .environment = environment_,
+         .directory = "/",
+         .output = command.files.keeper_log(),
+         .orphan = true});
+  return Detachment::session;
+}
+
+std::string own_program() {
+#ifdef __APPLE__
+  char path[4096];
+  std::uint32_t size = sizeof path;
+  return _NSGetExecutablePath(path, &size) == 0 ? std::filesystem::canonical(path).string() : "";
+#else
+  return std::filesystem::read_symlink("/proc/self/exe").string();
+#endif
+}
+
+} // namespace belay::agent

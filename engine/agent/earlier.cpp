@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/earlier.h"
+
+#include "engine/agent/status.h"
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+#include <unistd.h>
+
+namespace belay::agent {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::chrono::seconds mutex_limit{20};
+// How long a new deploy waits for the end of one that nobody kept: its rollback re-activates.
+constexpr std::chrono::minutes recovery_limit{5};
+constexpr int most_attempts = 5; // a keeper that dies at once would die for ever
+constexpr std::chrono::hours keep_for{24};
+
+Refusal held_by(const Record& record) {
+  return {"lock-held",
+          "the target is held by run " + one_line(record.run) + " since " +
+              format_time(record.since),
+          {{"run", record.run},
+           {"url", record.holder_url},
+           {"since", format_time(record.since)},
+           {"transaction", record.transaction}}};
+}
+
+std::vector<TransactionFiles> all_transactions(const fs::path& state_directory) {
+  std::vector<TransactionFiles> all;
+  for (const auto& id : list_transactions(state_directory)) {
+    all.emplace_back(state_directory, id);
+  }
+  return all;
+}
+
+std::optional<Snapshot> snapshot_or_nothing(const TransactionFiles& files, const Clock& clock) {
+  try {
+    return take_snapshot(files, clock);
+  } catch (const std::exception&) { // a record of a version to come: not ours to judge
+    return std::nullopt;
+  }
+}
+
+/// The first that is open.
+std::optional<std::pair<TransactionFiles, Snapshot>> find_open(const Host& host) {
+  for (const auto& files : all_transactions(host.state_directory)) {
+    if (auto snapshot = snapshot_or_nothing(files, host.clock);
+        snapshot && !snapshot->view.closed) {
+      return std::pair(files, std::move(*snapshot));
+    }
+  }
+  return std::nullopt;
+}
+
+bool something_happened(const Snapshot& snapshot) {
+  return std::any_of(snapshot.profiles.begin(), snapshot.profiles.end(),
+                     [](const auto& profile) { return profile.state != State::prepared; });
+}
+
+/// Its run has said finish and nothing is left to decide: it closes within a tick.
+bool is_ending(const Snapshot& snapshot) {
+  return snapshot.view.finished &&
+         std::all_of(snapshot.profiles.begin(), snapshot.profiles.end(), [](const auto& profile) {
+           return is_final(profile.state) || profile.state == State::prepared;
+         });
+}
+
+} // namespace
+
+std::variant<FileLock, Refusal> take_turn(const Host& host) {
+  const auto wait = Wait::at_most(recovery_limit);
+  std::string adopted; // the one that we have put a keeper to
+  int attempts = 0;
+  for (;;) {
+    auto mutex = FileLock::acquire(host.state_directory / "mutex", Wait::at_most(mutex_limit));
+    const auto open = find_open(host);
+    if (mutex && !open) {
+      return std::move(*mutex);
+    }
+    const bool ending = open && (open->first.id() == adopted || is_ending(open->second));
+    if (!mutex || (open->second.kept && !ending) || wait.expired()) {
+      return open ? held_by(open->second.record)
+                  : Refusal{"lock-held", "another deploy is just beginning", {}};
+    }
+    if (!open->second.kept) {
+      if (++attempts > most_attempts) {
+        return held_by(open->second.record);
+      }
+      adopted = open->first.id();
+      ensure_keeper(open->first, host, KeeperVerb::recover);
+    }
+    mutex.reset();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+void drop_roots(const TransactionFiles& files) {
+  for (const char* name : {"running", "agent"}) {
+    unlink((files.folder() / name).c_str());
+  }
+  for (std::size_t i = 0; fs::is_directory(files.profile(i)); ++i) {
+    unlink((files.profile(i) / "new").c_str());
+    unlink((files.profile(i) / "previous").c_str());
+  }
+}
+
+void sweep(const Host& host) {
+  for (const auto& files : all_transactions(host.state_directory)) {
+    const auto snapshot = snapshot_or_nothing(files, host.clock);
+    const bool never_was = !fs::exists(files.record()); // its prepare died: we hold the mutex
+    const bool old = snapshot && snapshot->view.closed &&
+                     host.clock.wall() - snapshot->view.closed_at >= keep_for;
+    if (never_was || old) {
+      std::error_code ignored;
+      fs::remove_all(files.folder(), ignored);
+    } else if (snapshot && snapshot->view.closed && snapshot->view.finished) {
+      drop_roots(files);
+    }
+  }
+}
+
+std::vector<EarlierTransaction> tell_earlier(const Host& host) {
+  std::vector<EarlierTransaction> earlier;
+  for (const auto& files : all_transactions(host.state_directory)) {
+    auto snapshot = snapshot_or_nothing(files, host.clock);
+    if (!snapshot || !snapshot->view.closed || snapshot->view.finished ||
+        fs::exists(files.reported())) {
+      continue;
+    }
+    replace_file(files.reported(), "", {.mode = 0600});
+    if (something_happened(*snapshot)) {
+      earlier.push_back({files.id(), snapshot->record.run, std::move(snapshot->profiles)});
+    }
+  }
+  return earlier;
+}
+
+bool any_open(const fs::path& state_directory) {
+  const SystemClock clock;
+  const auto all = all_transactions(state_directory);
+  return std::any_of(all.begin(), all.end(), [&](const auto& files) {
+    const auto snapshot = snapshot_or_nothing(files, clock);
+    return snapshot && !snapshot->view.closed;
+  });
+}
+
+} // namespace belay::agent

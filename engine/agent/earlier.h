@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/agent/host.h"
+#include "engine/agent/protocol.h"
+#include "engine/agent/transaction_files.h"
+
+#include <variant>
+#include <vector>
+
+// What earlier transactions on the same state directory mean for a new one: an open one with a
+// living keeper has the target; an open one without is ended first; a closed one is told about
+// once, keeps its roots for a day unless the run said finish, and then goes.
+
+namespace belay::agent {
+
+/// The state directory's mutex, with no other transaction open. Waits while one that nobody kept is
+/// being ended. A Refusal{lock-held} names the run that has the target.
+std::variant<FileLock, Refusal> take_turn(const Host& host);
+
+/// Removes what is a day old, and roots that nobody needs. The caller holds the mutex.
+void sweep(const Host& host);
+
+/// How transactions ended that no run has been told of. Each is told once.
+std::vector<EarlierTransaction> tell_earlier(const Host& host);
+
+/// Removes a transaction's roots; its journal stays.
+void drop_roots(const TransactionFiles& files);
+
+/// Whether any transaction there is not closed.
+bool any_open(const std::filesystem::path& state_directory);
+
+} // namespace belay::agent

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/host.h"
+
+#include "engine/agent/journal.h"
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
+#include <algorithm>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+
+namespace belay::agent {
+
+namespace {
+
+constexpr std::chrono::seconds name_lookup_limit{10};
+constexpr std::chrono::seconds keeper_start_limit{15};
+
+/// Who we are is asked of programs: a static one must not load name-service plugins.
+std::string answer(ProcessRunner& processes, std::vector<std::string> argv) {
+  try {
+    const auto result = processes.run({.argv = std::move(argv)}, Wait::at_most(name_lookup_limit));
+    return result.succeeded() ? std::string(trim(result.out)) : "";
+  } catch (const Error&) {
+    return "";
+  }
+}
+
+bool is_own_folder(const std::string& path) {
+  struct stat facts {};
+  return path.starts_with('/') && stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode) &&
+         facts.st_uid == geteuid();
+}
+
+/// sudo does not set HOME everywhere.
+std::string find_home(const std::string& from_environment, ProcessRunner& processes) {
+  if (is_own_folder(from_environment)) {
+    return from_environment;
+  }
+  const auto fields =
+      split(answer(processes, {"getent", "passwd", std::to_string(geteuid())}), ':');
+  constexpr std::size_t home = 5;
+  return fields.size() > home && fields[home].starts_with('/') ? fields[home] : from_environment;
+}
+
+bool is_closed(const TransactionFiles& files) {
+  const auto journal = read_journal(files.journal());
+  return std::any_of(journal.begin(), journal.end(),
+                     [](const Entry& entry) { return entry.step == Step::closed; });
+}
+
+} // namespace
+
+std::string system_name() {
+#if defined(__x86_64__)
+  const std::string machine = "x86_64";
+#elif defined(__aarch64__)
+  const std::string machine = "aarch64";
+#elif defined(__i386__)
+  const std::string machine = "i686";
+#elif defined(__riscv) && __riscv_xlen == 64
+  const std::string machine = "riscv64";
+#elif defined(__powerpc64__)
+  const std::string machine = "powerpc64le";
+#else
+  const std::string machine = "unknown";
+#endif
+#ifdef __APPLE__
+  return machine + "-darwin";
+#else
+  return machine + "-linux";
+#endif
+}
+
+Host look_around(std::optional<std::filesystem::path> state_directory, ProcessRunner& processes,
+                 Clock& clock) {
+  auto surroundings = Surroundings::here();
+  auto& environment = surroundings.environment;
+  environment["HOME"] = find_home(environment["HOME"], processes);
+  setenv("HOME", environment["HOME"].c_str(), 1); // NOLINT: before any thread
+  const auto user = answer(processes, {"id", "-un"});
+  return {.surroundings = surroundings,
+          .user = user.empty() ? environment["USER"] : user,
+          .uid = static_cast<std::int64_t>(geteuid()),
+          .system = system_name(),
+          .state_directory = state_directory ? *state_directory : default_state_directory(),
+          .detachment = find_detachment(processes),
+          .program = own_program(),
+          .processes = processes,
+          .clock = clock};
+}
+
+bool ensure_keeper(const TransactionFiles& files, const Host& host, KeeperVerb verb) {
+  if (is_locked(files.lock()) || is_closed(files)) {
+    return true;
+  }
+  RealDetacher detacher(host.detachment, host.surroundings.environment, host.processes);
+  detacher.start({host.program, files, verb});
+  const auto wait = Wait::at_most(keeper_start_limit);
+  while (!wait.expired()) {
+    if (is_locked(files.lock()) || is_closed(files)) {
+      return true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+  }
+  return false;
+}
+
+} // namespace belay::agent

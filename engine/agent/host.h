@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/agent/boot_unit.h"
+#include "engine/agent/detach.h"
+#include "engine/agent/record.h"
+#include "engine/agent/transaction_files.h"
+#include "engine/base/clock.h"
+#include "engine/base/process.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+// The machine and the user for whom this agent works, found once at its start.
+
+namespace belay::agent {
+
+struct Host {
+  Surroundings surroundings; ///< HOME is the profile user's
+  std::string user;          ///< by `id -un`
+  std::int64_t uid = 0;
+  std::string system; ///< "x86_64-linux"
+  std::filesystem::path state_directory;
+  Detachment detachment = Detachment::session;
+  std::string program; ///< whole path of this agent
+
+  ProcessRunner& processes;
+  Clock& clock;
+};
+
+/// Looks around. `state_directory`: nullopt = the default. Throws Error{system}.
+Host look_around(std::optional<std::filesystem::path> state_directory, ProcessRunner& processes,
+                 Clock& clock);
+
+/// The system for which this program was built, as Nix names it.
+std::string system_name();
+
+/// Starts a keeper unless there is one. True once one holds the lock, or the transaction is closed.
+bool ensure_keeper(const TransactionFiles& files, const Host& host,
+                   KeeperVerb verb = KeeperVerb::keep);
+
+} // namespace belay::agent

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/keep.h"
+
+#include "engine/agent/boot_unit.h"
+#include "engine/agent/earlier.h"
+#include "engine/agent/keeper.h"
+#include "engine/agent/posix_scripts.h"
+#include "engine/agent/profile_store.h"
+#include "engine/agent/status.h"
+#include "engine/base/error.h"
+
+#include <cstdio>
+#include <memory>
+#include <sys/wait.h>
+
+namespace belay::agent {
+
+namespace {
+
+constexpr std::chrono::seconds lock_limit{5};
+constexpr std::chrono::seconds mutex_limit{20};
+
+std::unique_ptr<Containment> make_containment(const Record& record, ProcessRunner& processes) {
+  const auto found = record.details.find("detach");
+  const auto detachment = detachment_from(found == record.details.end() ? "" : found->second);
+  if (detachment == Detachment::session || find_detachment(processes) != detachment) {
+    return std::make_unique<SessionContainment>();
+  }
+  return std::make_unique<ScopeContainment>(
+      processes, ScopeContainment::Options{.user_manager = detachment == Detachment::systemd_user});
+}
+
+/// After the end: what the transaction needed is given back.
+void conclude(const TransactionFiles& files, const View& view) {
+  if (view.finished) {
+    drop_roots(files);
+  }
+  // Whoever opens a transaction arms the unit under this mutex. Not ours in time: it stays armed,
+  // and finds nothing to do.
+  const auto mutex =
+      FileLock::acquire(files.state_directory() / "mutex", Wait::at_most(mutex_limit));
+  if (mutex && !any_open(files.state_directory())) {
+    BootUnit().disarm();
+  }
+}
+
+NixTools tools_for(const Record& record) {
+  const auto& environment = record.surroundings.environment;
+  const auto find = [&](const char* name) {
+    const auto found = environment.find(name);
+    return found == environment.end() ? "" : found->second;
+  };
+  const auto tools =
+      find_nix_tools(path_with_nix(find("PATH"), nix_folders(find("HOME"), record.user)));
+  // Gone since prepare? Then nix-env fails, and the links are put back by hand.
+  return tools.value_or(NixTools{"nix-env", "nix-store"});
+}
+
+void reap_orphans() {
+  while (waitpid(-1, nullptr, WNOHANG) > 0) {
+  }
+}
+
+void keep_open(const TransactionFiles& files, const Record& record, KeeperVerb verb,
+               ProcessRunner& processes, Clock& clock) {
+  record.surroundings.restore();
+  JournalFile journal(files.journal());
+  DecisionFiles decisions(files.folder());
+  NixProfiles profiles(tools_for(record), processes);
+  const auto containment = make_containment(record, processes);
+  Keeper* listener = nullptr;
+  PosixScripts scripts(files, script_environment(record.surroundings.environment, record.user),
+                       *containment, {.on_tick = [&] {
+                         if (listener != nullptr) {
+                           listener->listen();
+                         }
+                       }});
+  Transaction transaction(record, View(record.profiles.size(), read_journal(files.journal())),
+                          {journal, decisions, profiles, scripts, clock, boot_id()});
+  Keeper keeper(
+      record, files, transaction, clock,
+      {.mode = verb == KeeperVerb::keep ? Keeper::Mode::serve_requests : Keeper::Mode::recover,
+       .between = reap_orphans});
+  listener = &keeper;
+  keeper.run();
+  conclude(files, transaction.view());
+}
+
+} // namespace
+
+int keep(const TransactionFiles& files, KeeperVerb verb, ProcessRunner& processes, Clock& clock) {
+  const auto record = read_record(files.record());
+  if (!record) {
+    std::fprintf(stderr, "belay-agent: there is no transaction %s\n", files.id().c_str());
+    return 1;
+  }
+  const auto lock = FileLock::acquire(files.lock(), Wait::at_most(lock_limit));
+  const View view(record->profiles.size(), read_journal(files.journal()));
+  if (lock && !view.closed) {
+    keep_open(files, *record, verb, processes, clock);
+  }
+  return 0;
+}
+
+int recover_all(const std::filesystem::path& state_directory, ProcessRunner& processes) {
+  int worst = 0;
+  const SystemClock clock;
+  for (const auto& id : list_transactions(state_directory)) {
+    const TransactionFiles files(state_directory, id);
+    const auto snapshot = take_snapshot(files, clock);
+    if (!snapshot || snapshot->view.closed || snapshot->kept) {
+      continue;
+    }
+    const auto result = processes.run(
+        {.argv = KeeperCommand{own_program(), files, KeeperVerb::recover}.argv(),
+         .on_stderr_line =
+             [](std::string_view line) {
+               std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+             }},
+        {});
+    worst = result.succeeded() ? worst : 1;
+  }
+  return worst;
+}
+
+} // namespace belay::agent

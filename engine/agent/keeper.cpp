@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/keeper.h"
+
+#include "engine/base/error.h"
+
+#include <algorithm>
+
+namespace belay::agent {
+
+namespace {
+
+template <class... Functions> struct Overloaded : Functions... { using Functions::operator()...; };
+template <class... Functions> Overloaded(Functions...) -> Overloaded<Functions...>;
+
+} // namespace
+
+Keeper::Keeper(const Record& record, const TransactionFiles& files, Transaction& transaction,
+               Clock& clock, Options options)
+    : record_(record), requests_(files), transaction_(transaction), clock_(clock),
+      options_(std::move(options)) {}
+
+void Keeper::run() {
+  const auto boot = boot_id();
+  const bool inherited = transaction_.view().keepers > 0;
+  const auto started = clock_.now();
+  transaction_.note_safely({.step = Step::keeping, .boot = boot});
+  if (inherited || options_.mode == Mode::recover) {
+    transaction_.recover();
+  }
+  for (;;) {
+    listen();
+    work();
+    transaction_.tick();
+    const bool idle = clock_.now() - requests_.last_seen(boot).value_or(started) >= options_.idle;
+    const bool wanted = transaction_.view().finished || idle || options_.mode == Mode::recover;
+    if (wanted && may_close()) {
+      return close();
+    }
+    if (options_.between) {
+      options_.between();
+    }
+    clock_.sleep_until(clock_.now() + options_.interval);
+  }
+}
+
+void Keeper::listen() {
+  try {
+    take_requests();
+  } catch (const Error&) {
+    // It could not even be noted (a full disk): the file stays, and is looked at again next turn.
+  }
+}
+
+void Keeper::take_requests() {
+  for (const auto& dropped : requests_.list()) {
+    if (!transaction_.view().requests.contains(dropped.name)) {
+      const auto reply =
+          dropped.body ? answer(*dropped.body) : Answer{"protocol", "not a request", {}};
+      transaction_.note({.step = Step::request,
+                         .profile = reply.profile,
+                         .reason = reply.reason,
+                         .message = reply.message,
+                         .request = dropped.name});
+      if (reply.reason.empty()) {
+        accepted_.push_back(*dropped.body);
+      }
+    }
+    requests_.remove(dropped.name);
+  }
+}
+
+Keeper::Answer Keeper::answer(const RequestBody& body) {
+  return std::visit(Overloaded{
+                        [&](const ActivateRequest& request) { return answer_activate(request); },
+                        [&](const RevokeRequest& request) { return answer_revoke(request); },
+                        [&](const AbandonRequest&) {
+                          transaction_.note(
+                              {.step = Step::abandoned}); // counts from now, also for a script
+                          return Answer{};
+                        },
+                        [&](const FinishRequest&) {
+                          transaction_.note({.step = Step::finished});
+                          return Answer{};
+                        },
+                        [](const auto&) {
+                          return Answer{"protocol", "this is not asked of a keeper", {}};
+                        },
+                    },
+                    body);
+}
+
+Keeper::Answer Keeper::answer_activate(const ActivateRequest& request) {
+  const auto profile = record_.index_of(request.profile);
+  if (!profile) {
+    return {"protocol", "there is no profile \"" + request.profile + "\" in this transaction", {}};
+  }
+  if (transaction_.view().abandoned || transaction_.view().finished) {
+    return {"protocol", "this transaction is ending", {}};
+  }
+  return {"", "", profile}; // again and again does no harm: a profile is activated once
+}
+
+Keeper::Answer Keeper::answer_revoke(const RevokeRequest& request) {
+  const auto profile = record_.index_of(request.profile);
+  if (!profile) {
+    return {"protocol", "there is no profile \"" + request.profile + "\" in this transaction", {}};
+  }
+  const auto& view = transaction_.view().profiles[*profile];
+  if (view.state == State::prepared && !view.asked) {
+    return {"protocol", "this profile was not activated", {}};
+  }
+  return {};
+}
+
+void Keeper::work() {
+  while (!accepted_.empty()) {
+    const auto body = std::move(accepted_.front());
+    accepted_.pop_front();
+    std::visit(Overloaded{
+                   [&](const ActivateRequest& request) {
+                     transaction_.activate(*record_.index_of(request.profile));
+                   },
+                   [&](const RevokeRequest& request) {
+                     transaction_.revoke(*record_.index_of(request.profile));
+                   },
+                   [&](const AbandonRequest&) { transaction_.abandon(); },
+                   [](const auto&) {},
+               },
+               body);
+    listen();
+  }
+}
+
+bool Keeper::may_close() const {
+  return accepted_.empty() && transaction_.decided();
+}
+
+void Keeper::close() {
+  // Whoever drops a request from here on finds the transaction closed.
+  transaction_.note_safely({.step = Step::closed});
+}
+
+} // namespace belay::agent

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/host.h"
+#include "engine/agent/keep.h"
+#include "engine/agent/serve.h"
+#include "engine/agent/status.h"
+#include "engine/agent/version.h"
+#include "engine/base/error.h"
+
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <vector>
+
+namespace {
+
+using std::string_literals::operator""s;
+namespace agent = belay::agent;
+
+constexpr const char* help =
+    R"(belay-agent: switches, activates, confirms and rolls back Nix profiles on this machine
+
+  belay-agent serve        talk to a runner over stdin and stdout, one JSON object a line
+  belay-agent keep TX      own a transaction until it has ended (started by serve)
+  belay-agent recover [TX] end what no living keeper owns: confirmed, or back to what ran before
+  belay-agent status       how transactions on this machine stand; --json for programs
+
+Options
+  --state-directory DIR    where transactions are kept (default: $NIX_STATE_DIR/belay for root,
+                           ${XDG_STATE_HOME:-~/.local/state}/belay for others)
+  --version, --help
+)";
+
+struct Options {
+  std::string verb;
+  std::optional<std::string> transaction;
+  std::optional<std::filesystem::path> state_directory;
+  bool json = false;
+};
+
+[[noreturn]] void wrong(const std::string& what) {
+  throw belay::Error(belay::ErrorKind::usage, what + "; see belay-agent --help");
+}
+
+Options parse(const std::vector<std::string>& words) {
+  Options options;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == "--state-directory" && i + 1 < words.size()) {
+      options.state_directory = words[++i];
+    } else if (words[i] == "--json") {
+      options.json = true;
+    } else if (words[i] == "--help" || words[i] == "--version") {
+      options.verb = words[i];
+      return options;
+    } else if (words[i].starts_with('-')) {
+      wrong("unknown option " + words[i]);
+    } else if (options.verb.empty()) {
+      options.verb = words[i];
+    } else if (!options.transaction) {
+      options.transaction = words[i];
+    } else {
+      wrong("too many arguments");
+    }
+  }
+  return options;
+}
+
+std::filesystem::path state_directory(const Options& options) {
+  return options.state_directory ? *options.state_directory : agent::default_state_directory();
+}
+
+agent::TransactionFiles files_of(const Options& options) {
+  if (!options.transaction || !agent::is_transaction_id(*options.transaction)) {
+    wrong("this needs the id of a transaction");
+  }
+  return {state_directory(options), *options.transaction};
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+int run(const Options& options) {
+  belay::PosixProcessRunner processes;
+  belay::SystemClock clock;
+  if (options.verb == "--help") {
+    print(help);
+  } else if (options.verb == "--version") {
+    print("belay-agent "s + agent::version + " (" + agent::system_name() + ")\n");
+  } else if (options.verb == "serve") {
+    const auto host = agent::look_around(options.state_directory, processes, clock);
+    umask(022); // what scripts get is in the record
+    return agent::serve(STDIN_FILENO, STDOUT_FILENO, host);
+  } else if (options.verb == "keep") {
+    return agent::keep(files_of(options), agent::KeeperVerb::keep, processes, clock);
+  } else if (options.verb == "recover" && options.transaction) {
+    return agent::keep(files_of(options), agent::KeeperVerb::recover, processes, clock);
+  } else if (options.verb == "recover") {
+    return agent::recover_all(state_directory(options), processes);
+  } else if (options.verb == "status") {
+    print(options.json ? agent::describe_all_as_json(state_directory(options), clock)
+                       : agent::describe_all(state_directory(options), clock));
+  } else {
+    wrong(options.verb.empty() ? "a verb is missing" : "unknown verb " + options.verb);
+  }
+  return 0;
+}
+
+} // namespace
+
+int main(int count, char** words) {
+  signal(SIGHUP, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);
+  try {
+    return run(parse(std::vector<std::string>(words + 1, words + count)));
+  } catch (const belay::Error& error) {
+    std::fprintf(stderr, "belay-agent: %s\n", error.what());
+    return error.kind() == belay::ErrorKind::usage ? 2 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "belay-agent: %s\n", error.what());
+    return 1;
+  }
+}

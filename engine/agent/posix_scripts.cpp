@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/posix_scripts.h"
+
+#include "engine/agent/nix_tools.h"
+#include "engine/agent/script_output.h"
+#include "engine/agent/spawn.h"
+#include "engine/base/clock.h"
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+#include "engine/base/text.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+namespace belay::agent {
+
+namespace {
+
+constexpr Duration tick_interval{20};
+constexpr std::size_t tail_size = 4096;
+
+/// Collects whatever has ended; the status of `pid` if that is among it.
+std::optional<int> reap(pid_t pid) {
+  std::optional<int> status;
+  int one = 0;
+  for (pid_t ended = waitpid(-1, &one, WNOHANG); ended > 0; ended = waitpid(-1, &one, WNOHANG)) {
+    if (ended == pid) {
+      status = one;
+    }
+  }
+  return status;
+}
+
+ScriptResult result_of(int status) {
+  ScriptResult result;
+  if (WIFSIGNALED(status)) {
+    result.end = ScriptResult::End::signalled;
+    result.signal = signal_name(WTERMSIG(status));
+  } else {
+    result.exit_status = WEXITSTATUS(status);
+  }
+  return result;
+}
+
+/// A short script should not pay for a long interval: 1, 2, 4 … ms.
+class Pace {
+public:
+  void wait() {
+    std::this_thread::sleep_for(next_);
+    next_ = std::min(next_ * 2, tick_interval);
+  }
+
+private:
+  Duration next_{1};
+};
+
+} // namespace
+
+std::map<std::string, std::string> script_environment(std::map<std::string, std::string> recorded,
+                                                      const std::string& user) {
+  const auto runtime = "/run/user/" + std::to_string(geteuid());
+  std::error_code unreadable;
+  if (!recorded.contains("XDG_RUNTIME_DIR") && std::filesystem::is_directory(runtime, unreadable)) {
+    recorded["XDG_RUNTIME_DIR"] = runtime;
+  }
+  recorded["PATH"] = path_with_nix(recorded["PATH"], nix_folders(recorded["HOME"], user));
+  return recorded;
+}
+
+PosixScripts::PosixScripts(TransactionFiles files, std::map<std::string, std::string> environment,
+                           Containment& containment, Options options)
+    : files_(std::move(files)), environment_(std::move(environment)), containment_(containment),
+      options_(std::move(options)) {
+  become_subreaper();
+}
+
+std::map<std::string, std::string> PosixScripts::environment_for(const ScriptCall& call,
+                                                                 const std::string& mark) const {
+  auto environment = environment_;
+  environment["PROFILE"] = call.profile_path;
+  environment[mark_variable] = mark;
+  for (const char* name : {"DRY_ACTIVATE", "BOOT"}) {
+    environment.erase(name);
+    if (call.kind == ScriptCall::Kind::activation) {
+      environment[name] = "0";
+    }
+  }
+  return environment;
+}
+
+/// Each run has a mark of its own, or a second one would be taken for the first; the last one is
+/// written down for a keeper that has to clean up after us.
+std::string PosixScripts::next_mark(const ScriptCall& call) {
+  const auto folder = files_.profile(call.profile);
+  const bool back = call.kind == ScriptCall::Kind::rollback;
+  const auto mark = files_.id() + "-act-" + std::to_string(call.profile) + (back ? "-back-" : "-") +
+                    random_hex(2);
+  try {
+    replace_file(folder / (back ? "back-mark" : "mark"), mark, {.mode = 0600, .sync = true});
+  } catch (const Error&) {
+    if (!back) {
+      throw; // no room to run anything safely; on the way back we must all the same
+    }
+  }
+  return mark;
+}
+
+ScriptResult PosixScripts::run(const ScriptCall& call) {
+  const auto command = find_script(call.generation, call.kind);
+  if (!command) {
+    return {.end = ScriptResult::End::none};
+  }
+  try {
+    const auto mark = next_mark(call);
+    std::vector<std::string> argv = {command->program};
+    if (!command->argument.empty()) {
+      argv.push_back(command->argument);
+    }
+    const auto pid = spawn({.argv = containment_.wrap(mark, argv),
+                            .environment = environment_for(call, mark),
+                            .directory = call.profile_path,
+                            .output = files_.output(call.profile)});
+    return await(pid, call, mark);
+  } catch (const Error& error) {
+    return {.end = ScriptResult::End::unstarted, .message = error.message()};
+  }
+}
+
+ScriptResult PosixScripts::await(pid_t pid, const ScriptCall& call, const std::string& mark) {
+  const auto begin = BootClock::now();
+  ScriptOutputFile output(files_.output(call.profile), options_.output_cap);
+  Pace pace;
+  ScriptResult result;
+  for (;;) {
+    if (const auto status = reap(pid)) {
+      result = result_of(*status);
+      break;
+    }
+    if (BootClock::now() - begin >= call.limit) {
+      result.end = ScriptResult::End::timed_out;
+      result.emptied = stop(mark, true);
+      break;
+    }
+    output.keep_small();
+    if (options_.on_tick) {
+      options_.on_tick();
+    }
+    pace.wait();
+  }
+  result.duration = BootClock::now() - begin;
+  output.keep_small();
+  result.tail = output.tail(tail_size);
+  return result;
+}
+
+/// TERM to everything, time to comply, KILL to everything until nothing is left.
+bool PosixScripts::stop(const std::string& mark, bool ours) {
+  const auto begin = BootClock::now();
+  bool termed = false;
+  for (;;) {
+    reap(-1);
+    const auto members = containment_.members(mark, ours);
+    const auto waited = BootClock::now() - begin;
+    if (members.empty()) {
+      return true;
+    }
+    if (waited >= options_.term_grace + options_.kill_grace) {
+      return false;
+    }
+    const bool kill_now = waited >= options_.term_grace;
+    for (const auto pid : members) {
+      if (!termed || kill_now) {
+        kill(pid, kill_now ? SIGKILL : SIGTERM);
+        kill(pid, SIGCONT); // one that is stopped would not see TERM
+      }
+    }
+    termed = true;
+    if (options_.on_tick) {
+      options_.on_tick();
+    }
+    std::this_thread::sleep_for(tick_interval);
+  }
+}
+
+bool PosixScripts::stop_leftovers(const ScriptCall& call) {
+  const bool back = call.kind == ScriptCall::Kind::rollback;
+  const auto file = files_.profile(call.profile) / (back ? "back-mark" : "mark");
+  return !std::filesystem::exists(file) || stop(std::string(trim(read_file(file, 4096))), false);
+}
+
+} // namespace belay::agent

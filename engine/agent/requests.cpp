@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/requests.h"
+
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <unistd.h>
+
+namespace belay::agent {
+
+namespace fs = std::filesystem;
+
+namespace {
+constexpr std::string_view ending = ".request";
+} // namespace
+
+std::string RequestQueue::drop(const RequestBody& body, const Clock& clock) const {
+  std::array<char, 32> stamp{};
+  std::snprintf(stamp.data(), stamp.size(), "%015lld",
+                static_cast<long long>(clock.now().time_since_epoch().count()));
+  const auto name = std::string(stamp.data()) + "-" + random_hex(4) + std::string(ending);
+  replace_file(files_.requests() / name, encode(Request{0, body}), {.mode = 0600, .sync = true});
+  return name;
+}
+
+std::vector<RequestQueue::Dropped> RequestQueue::list() const {
+  std::vector<Dropped> dropped;
+  std::error_code problem;
+  for (fs::directory_iterator entry(files_.requests(), problem), end; !problem && entry != end;
+       entry.increment(problem)) {
+    if (auto name = entry->path().filename().string(); name.ends_with(ending)) {
+      dropped.push_back({std::move(name), std::nullopt});
+    }
+  }
+  std::sort(dropped.begin(), dropped.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  for (auto& one : dropped) {
+    try {
+      one.body = decode_request(trim(read_file(files_.requests() / one.name, line_limit))).body;
+    } catch (const Error&) { // stays without a body, and is refused
+    }
+  }
+  return dropped;
+}
+
+void RequestQueue::remove(const std::string& name) const {
+  unlink((files_.requests() / name).c_str());
+}
+
+std::optional<Instant> RequestQueue::last_seen(const std::string& boot) const {
+  if (!fs::exists(files_.seen())) {
+    return std::nullopt;
+  }
+  const auto words = split_white_space(read_file(files_.seen(), 4096));
+  std::int64_t count = 0;
+  if (words.size() != 2 || words[1] != boot ||
+      std::from_chars(words[0].data(), words[0].data() + words[0].size(), count).ec !=
+          std::errc()) {
+    return std::nullopt;
+  }
+  return Instant(Duration(count));
+}
+
+void RequestQueue::touch(Instant now, const std::string& boot) const {
+  replace_file(files_.seen(), std::to_string(now.time_since_epoch().count()) + " " + boot + "\n",
+               {.mode = 0600});
+}
+
+} // namespace belay::agent

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/restore.h"
+
+#include <algorithm>
+
+namespace belay::agent {
+
+namespace {
+
+bool was_recorded(const RecordedProfile& recorded, int number) {
+  return std::find(recorded.numbers.begin(), recorded.numbers.end(), number) !=
+         recorded.numbers.end();
+}
+
+/// Back to a generation: by its number where that still means the same, else by its path.
+Problem restore_generation(ProfileStore& profiles, const RecordedProfile& recorded) {
+  const auto existing = profiles.generations(recorded.path);
+  const auto found = existing.find(*recorded.generation.number);
+  if (found != existing.end() && found->second == recorded.generation.path &&
+      !profiles.switch_generation(recorded.path, found->first) &&
+      is_restored(profiles.read(recorded.path), recorded)) {
+    return std::nullopt;
+  }
+  return profiles.set(recorded.path, recorded.generation.path);
+}
+
+Problem restore_link(ProfileStore& profiles, const RecordedProfile& recorded) {
+  return recorded.link ? profiles.restore_link(recorded.path, *recorded.link)
+                       : profiles.remove_link(recorded.path);
+}
+
+Problem restore(ProfileStore& profiles, const RecordedProfile& recorded) {
+  const auto reading = profiles.read(recorded.path);
+  if (is_restored(reading, recorded) && reading.link == recorded.link) {
+    return std::nullopt;
+  }
+  if (!recorded.generation.number || recorded.generation.path.empty()) {
+    return restore_link(profiles, recorded);
+  }
+  auto problem = restore_generation(profiles, recorded);
+  if (!is_restored(profiles.read(recorded.path), recorded)) {
+    // nix-env could not (a full disk, a broken database): the old path under the old name is
+    // still better than the new one.
+    const auto last = profiles.restore_link(recorded.path, recorded.generation.path);
+    problem = problem ? problem : last;
+  }
+  return problem;
+}
+
+void remove_our_generations(ProfileStore& profiles, const RecordedProfile& recorded) {
+  const auto current = profiles.read(recorded.path).generation.number;
+  for (const auto& [number, path] : profiles.generations(recorded.path)) {
+    if (!was_recorded(recorded, number) && path == recorded.wanted.closure && current != number) {
+      // One that stays is untidy, no harm: what counts is which one is current.
+      profiles.delete_generation(recorded.path, number);
+    }
+  }
+}
+
+} // namespace
+
+bool is_restored(const ProfileReading& reading, const RecordedProfile& recorded) {
+  if (recorded.generation.path.empty()) {
+    return reading.link == recorded.link;
+  }
+  return reading.generation.path == recorded.generation.path;
+}
+
+Problem restore_profile(ProfileStore& profiles, const RecordedProfile& recorded) {
+  const auto problem = restore(profiles, recorded);
+  const auto reading = profiles.read(recorded.path);
+  if (!is_restored(reading, recorded)) {
+    return "the profile is " +
+           (reading.generation.path.empty() ? "gone" : reading.generation.path) +
+           (problem ? ": " + *problem : "");
+  }
+  remove_our_generations(profiles, recorded);
+  return std::nullopt;
+}
+
+} // namespace belay::agent

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/base/clock.h"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+// Running the script of a generation: what it may assume, and how it ends. Its own exit decides;
+// children that it leaves behind go on, even with its output open. At its deadline, though, all of
+// it is stopped, grandchildren too, and only when nothing of it is left may anything be rolled
+// back: a switch-to-configuration that still runs would fight the old generation's.
+
+namespace belay::agent {
+
+struct ScriptCall {
+  enum class Kind { activation, rollback };
+  Kind kind = Kind::activation;
+  std::size_t profile = 0;  ///< index in the record
+  std::string generation;   ///< store path whose script is run
+  std::string profile_path; ///< working directory and $PROFILE
+  Duration limit{};
+};
+
+struct ScriptResult {
+  enum class End {
+    none,      ///< the generation has no script
+    exited,    ///< with exit_status
+    signalled, ///< by signal
+    timed_out, ///< stopped at its deadline
+    unstarted, ///< could not be started: `message` says why
+  };
+  End end = End::exited;
+  std::optional<int> exit_status;
+  std::optional<std::string> signal;
+  bool emptied = true; ///< false: something of it runs on in spite of KILL
+  Duration duration{};
+  std::string message; ///< for a person
+  std::string tail;    ///< the end of its output
+
+  bool succeeded() const { return end == End::exited && exit_status == 0; }
+};
+
+class Scripts {
+public:
+  virtual ~Scripts() = default;
+  virtual ScriptResult run(const ScriptCall& call) = 0;
+  /// Stops what a keeper that died has left running of such a call. False: something runs on.
+  virtual bool stop_leftovers(const ScriptCall& call) = 0;
+};
+
+/// What is run of a generation, in this order: deploy-rs-activate, bin/switch-to-configuration
+/// switch, and for one that is gone back to also activate (home-manager, darwin). Empty: nothing.
+struct ScriptCommand {
+  std::string program;
+  std::string argument; ///< may be empty
+};
+std::optional<ScriptCommand> find_script(const std::string& generation, ScriptCall::Kind kind);
+
+/// The generation that really gets activated: a profile may wrap it. Empty where that cannot be
+/// told.
+std::string activated_by(const std::string& generation);
+
+} // namespace belay::agent

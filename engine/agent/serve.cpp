@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/serve.h"
+
+#include "engine/agent/decision.h"
+#include "engine/agent/line_reader.h"
+#include "engine/agent/output_channel.h"
+#include "engine/agent/prepare.h"
+#include "engine/agent/requests.h"
+#include "engine/agent/status.h"
+#include "engine/agent/teller.h"
+#include "engine/agent/version.h"
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
+#include <thread>
+
+namespace belay::agent {
+
+namespace {
+
+// The keeper answers within a tick, except while nix-env waits for a profile's lock.
+constexpr std::chrono::seconds answer_limit{150};
+constexpr std::chrono::seconds keeper_check{1};
+
+class Server {
+public:
+  Server(const Host& host, OutputChannel& out) : host_(host), teller_(out, host) {}
+
+  ReplyBody handle(const RequestBody& body) {
+    return std::visit([this](const auto& request) { return on(request); }, body);
+  }
+
+private:
+  ReplyBody on(const PrepareRequest& request) {
+    auto prepared = prepare(request, host_);
+    if (const auto* status = std::get_if<TransactionStatus>(&prepared)) {
+      teller_.follow({host_.state_directory, status->transaction}, {});
+      return *status;
+    }
+    return std::get<Refusal>(prepared);
+  }
+
+  ReplyBody on(const StateRequest& request) {
+    return with(request.transaction, [&](const TransactionFiles& files, const Snapshot&) {
+      ensure_keeper(files, host_);
+      return ReplyBody(status_of(*take_snapshot(files, host_.clock)));
+    });
+  }
+
+  ReplyBody on(const ConfirmRequest& request);
+  ReplyBody on(const ActivateRequest& request) { return ask(request); }
+  ReplyBody on(const AbandonRequest& request) { return ask(request); }
+  ReplyBody on(const FinishRequest& request) { return ask(request); }
+  ReplyBody on(const RevokeRequest& request);
+
+  template <class Function> ReplyBody with(const std::string& transaction, Function function);
+  template <class T> ReplyBody ask(const T& request);
+  ReplyBody await_answer(const TransactionFiles& files, const std::string& name);
+
+  const Host& host_;
+  Teller teller_;
+};
+
+Refusal unknown(const std::string& transaction) {
+  return {
+      "unknown-transaction", "there is no transaction " + one_line(transaction.substr(0, 80)), {}};
+}
+
+/// Calls `function` with a transaction that exists, and follows it from here on.
+template <class Function>
+ReplyBody Server::with(const std::string& transaction, Function function) {
+  if (!is_transaction_id(transaction)) {
+    return unknown(transaction);
+  }
+  const TransactionFiles files(host_.state_directory, transaction);
+  const auto snapshot = take_snapshot(files, host_.clock);
+  if (!snapshot) {
+    return unknown(transaction);
+  }
+  RequestQueue(files).touch(host_.clock.now(), boot_id());
+  teller_.follow(files, {.output_from_start = false});
+  return function(files, *snapshot);
+}
+
+template <class T> ReplyBody Server::ask(const T& request) {
+  return with(request.transaction,
+              [&](const TransactionFiles& files, const Snapshot& snapshot) -> ReplyBody {
+                constexpr bool is_about_the_end =
+                    std::is_same_v<T, FinishRequest> || std::is_same_v<T, AbandonRequest>;
+                if (snapshot.view.closed) {
+                  return is_about_the_end ? ReplyBody(Accepted{})
+                                          : ReplyBody(unknown(request.transaction));
+                }
+                ensure_keeper(files, host_);
+                return await_answer(files, RequestQueue(files).drop(request, host_.clock));
+              });
+}
+
+ReplyBody Server::await_answer(const TransactionFiles& files, const std::string& name) {
+  const auto wait = Wait::at_most(answer_limit);
+  auto next_check = host_.clock.now() + keeper_check;
+  Duration pause{1};
+  while (!wait.expired()) {
+    const View view(0, read_journal(files.journal()));
+    if (const auto found = view.requests.find(name); found != view.requests.end()) {
+      const auto& answer = found->second;
+      return answer.reason.empty() ? ReplyBody(Accepted{})
+                                   : ReplyBody(Refusal{answer.reason, answer.message, {}});
+    }
+    if (view.closed) { // it ended while we asked
+      RequestQueue(files).remove(name);
+      return unknown(files.id());
+    }
+    if (host_.clock.now() >= next_check) {
+      next_check = host_.clock.now() + keeper_check;
+      ensure_keeper(files, host_);
+    }
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, Duration(20));
+  }
+  return Refusal{"system", "the keeper of the transaction does not answer", {}};
+}
+
+ReplyBody Server::on(const ConfirmRequest& request) {
+  return with(request.transaction,
+              [&](const TransactionFiles& files, const Snapshot& before) -> ReplyBody {
+                const auto index = before.record.index_of(request.profile);
+                if (!index) {
+                  return Refusal{"protocol", "there is no such profile in this transaction", {}};
+                }
+                const auto& view = before.view.profiles[*index];
+                if (view.state == State::awaiting_confirm) {
+                  const bool late = view.boot != boot_id() || before.view.abandoned ||
+                                    host_.clock.now() >= view.deadline.value_or(Instant::min());
+                  DecisionFiles(files.folder())
+                      .decide(*index, late ? Verdict::expired : Verdict::confirmed);
+                  ensure_keeper(files, host_); // somebody has to act on it
+                }
+                const auto after = take_snapshot(files, host_.clock);
+                const auto& status = after->profiles[*index];
+                return Decision{status.state, status};
+              });
+}
+
+ReplyBody Server::on(const RevokeRequest& request) {
+  auto reply = ask(request);
+  // One that is back already will not change again: whoever asks twice is told twice.
+  with(request.transaction, [&](const TransactionFiles&, const Snapshot& now) {
+    const auto index = now.record.index_of(request.profile);
+    const auto state = index ? now.profiles[*index].state : State::prepared;
+    if (is_final(state) && state != State::confirmed && state != State::failed) {
+      teller_.tell_again(request.transaction, request.profile);
+    }
+    return ReplyBody(Accepted{});
+  });
+  return reply;
+}
+
+ReplyBody answer(Server& server, const RequestBody& body) {
+  try {
+    return server.handle(body);
+  } catch (const Error& error) {
+    return Refusal{"system", error.message(), {}};
+  } catch (const std::exception& error) {
+    return Refusal{"system", error.what(), {}};
+  }
+}
+
+Reply answer_line(Server& server, std::string_view line) {
+  try {
+    const auto request = decode_request(line);
+    return {request.id, answer(server, request.body)};
+  } catch (const Error& error) {
+    return {0, Refusal{"protocol", error.message(), {}}};
+  }
+}
+
+} // namespace
+
+int serve(int in, int out_fd, const Host& host) {
+  OutputChannel out(out_fd);
+  if (!out.send(Hello{.version = version,
+                      .system = host.system,
+                      .user = host.user,
+                      .uid = host.uid,
+                      .detach = std::string(name_of(host.detachment))})) {
+    return 1;
+  }
+  Server server(host, out);
+  LineReader lines(in, line_limit);
+  while (const auto line = lines.next()) {
+    if (!out.send(answer_line(server, *line))) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+} // namespace belay::agent

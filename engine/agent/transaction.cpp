@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/transaction.h"
+
+#include "engine/agent/restore.h"
+
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace belay::agent {
+
+namespace {
+
+// Another activation's grandchild may still hold switch-to-configuration's lock.
+constexpr std::chrono::seconds lock_patience{60};
+constexpr std::chrono::seconds lock_retry{2};
+
+std::string describe(const ScriptResult& result) {
+  const auto took = " after " + format_duration(result.duration);
+  switch (result.end) {
+  case ScriptResult::End::none:
+    return "there is no activation script";
+  case ScriptResult::End::exited:
+    return "exited " + std::to_string(result.exit_status.value_or(0)) + took;
+  case ScriptResult::End::signalled:
+    return "was killed by " + result.signal.value_or("a signal") + took;
+  case ScriptResult::End::timed_out:
+    return "did not end in time and was stopped" + took;
+  case ScriptResult::End::unstarted:
+    return "could not be started: " + result.message;
+  }
+  return "";
+}
+
+/// Scripts say it in words only.
+bool met_a_lock(const ScriptResult& result) {
+  std::string text = result.tail;
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return result.end == ScriptResult::End::exited && text.find("acquire") != std::string::npos &&
+         text.find("lock") != std::string::npos;
+}
+
+Entry script_end_entry(std::size_t profile, const ScriptResult& result) {
+  Entry entry{.step = Step::script_ended, .profile = profile};
+  entry.exit_status = result.exit_status;
+  entry.signal = result.signal;
+  entry.duration = result.duration;
+  if (!result.emptied) {
+    entry.reason = "script-not-stopped";
+    entry.message = "the activation script could not be stopped";
+  } else if (!result.succeeded()) {
+    entry.reason =
+        result.end == ScriptResult::End::timed_out ? "activation-timeout" : "activation-failed";
+    entry.message = "activation " + describe(result);
+  }
+  return entry;
+}
+
+} // namespace
+
+Transaction::Transaction(const Record& record, View view, Seams seams)
+    : record_(record), view_(std::move(view)), seams_(std::move(seams)) {}
+
+void Transaction::note(Entry entry) {
+  entry.time = seams_.clock.wall();
+  seams_.journal.append(entry);
+  view_.apply(entry);
+}
+
+void Transaction::note_safely(Entry entry) {
+  try {
+    note(entry);
+  } catch (const Error&) {
+    view_.apply(entry);
+  }
+}
+
+bool Transaction::decided() const {
+  return std::all_of(view_.profiles.begin(), view_.profiles.end(), [](const ProfileView& profile) {
+    return is_final(profile.state) || (profile.state == State::prepared && !profile.switching);
+  });
+}
+
+// ---- forward ----
+
+void Transaction::activate(std::size_t profile) {
+  const auto& recorded = record_.profiles[profile];
+  if (view_.abandoned || view_.profiles[profile].switching) {
+    return;
+  }
+  try {
+    note({.step = Step::switching, .profile = profile});
+    const auto problem = seams_.profiles.set(recorded.path, recorded.wanted.closure);
+    const auto reading = seams_.profiles.read(recorded.path);
+    if (problem || reading.generation.path != recorded.wanted.closure) {
+      return roll_back(profile,
+                       {"switch-failed", problem.value_or("the profile is not what was set")});
+    }
+    note({.step = Step::switched, .profile = profile});
+    run_script(profile);
+  } catch (const Error& error) { // not even noted: nothing further may be done
+    return roll_back(profile, {"system", error.message()});
+  }
+  settle(profile);
+}
+
+void Transaction::run_script(std::size_t profile) {
+  note({.step = Step::script_starting, .profile = profile});
+  auto entry =
+      script_end_entry(profile, seams_.scripts.run(call(profile, ScriptCall::Kind::activation)));
+  entry.boot = seams_.boot;
+  note(entry);
+}
+
+/// The script has ended: what now?
+void Transaction::settle(std::size_t profile) {
+  const auto& wanted = record_.profiles[profile].wanted;
+  const auto& ended = view_.profiles[profile];
+  const Why failure{ended.script_reason, ended.message};
+  if (failure.reason == "script-not-stopped") {
+    return note_safely({.step = Step::rollback_failed,
+                        .profile = profile,
+                        .reason = failure.reason,
+                        .message = failure.message});
+  }
+  if (view_.abandoned) {
+    return roll_back(profile, {"abandoned", failure.message});
+  }
+  if (!failure.reason.empty()) {
+    return wanted.auto_rollback ? roll_back(profile, failure)
+                                : note_safely({.step = Step::failed,
+                                               .profile = profile,
+                                               .reason = failure.reason,
+                                               .message = failure.message});
+  }
+  note_safely({.step = Step::activated, .profile = profile});
+  if (!wanted.magic_rollback) {
+    return note_safely({.step = Step::confirmed, .profile = profile});
+  }
+  await_confirm(profile);
+}
+
+void Transaction::await_confirm(std::size_t profile) {
+  if (other_boot(profile)) { // the script ended before a reboot: nobody could have confirmed
+    return roll_back(profile, why_expired(profile));
+  }
+  try {
+    seams_.decisions.offer(profile);
+    note({.step = Step::awaiting_confirm,
+          .profile = profile,
+          .deadline = seams_.clock.now() + record_.profiles[profile].wanted.confirm_timeout,
+          .boot = seams_.boot});
+  } catch (const Error& error) {
+    roll_back(profile, {"system", error.message()});
+  }
+}
+
+// ---- the decision ----
+
+void Transaction::tick() {
+  for (std::size_t profile = view_.profiles.size(); profile-- > 0;) {
+    if (view_.profiles[profile].state == State::awaiting_confirm) {
+      look_at_decision(profile);
+    }
+  }
+}
+
+void Transaction::look_at_decision(std::size_t profile) {
+  const auto verdict = seams_.decisions.read(profile);
+  if (verdict == Verdict::confirmed) {
+    note_safely({.step = Step::confirmed, .profile = profile});
+  } else if (verdict == Verdict::expired) {
+    roll_back(profile, why_expired(profile));
+  } else if (view_.abandoned || other_boot(profile) ||
+             seams_.clock.now() >= view_.profiles[profile].deadline.value_or(Instant::min())) {
+    expire(profile, why_expired(profile));
+  }
+}
+
+Transaction::Why Transaction::why_expired(std::size_t profile) const {
+  if (view_.abandoned) {
+    return {"abandoned", "the deploy was abandoned before it was confirmed"};
+  }
+  if (other_boot(profile)) {
+    return {"confirm-timeout", "the machine was restarted before the deploy was confirmed"};
+  }
+  const Duration timeout = record_.profiles[profile].wanted.confirm_timeout;
+  return {"confirm-timeout", "not confirmed within " + format_duration(timeout)};
+}
+
+void Transaction::expire(std::size_t profile, const Why& why) {
+  if (seams_.decisions.decide(profile, Verdict::expired) == Verdict::confirmed) {
+    note_safely({.step = Step::confirmed, .profile = profile});
+  } else {
+    roll_back(profile, why);
+  }
+}
+
+void Transaction::revoke(std::size_t profile) {
+  const Why why{"revoked", "revoked by the deploy"};
+  const auto state = view_.profiles[profile].state;
+  if (state == State::awaiting_confirm) {
+    expire(profile, why);
+  }
+  const auto& recorded = record_.profiles[profile];
+  if (view_.profiles[profile].state != State::confirmed && state != State::failed) {
+    return;
+  }
+  const auto reading = seams_.profiles.read(recorded.path);
+  if (reading.generation.path == recorded.wanted.closure) {
+    return roll_back(profile, why);
+  }
+  note_safely({.step = Step::superseded,
+               .profile = profile,
+               .reason = "superseded",
+               .message = "the profile was set to " + reading.generation.path + " meanwhile"});
+}
+
+void Transaction::abandon() {
+  if (!view_.abandoned) {
+    note_safely({.step = Step::abandoned});
+  }
+  tick();
+}
+
+// ---- back ----
+
+ScriptCall Transaction::call(std::size_t profile, ScriptCall::Kind kind) const {
+  const auto& recorded = record_.profiles[profile];
+  const bool forward = kind == ScriptCall::Kind::activation;
+  return {.kind = kind,
+          .profile = profile,
+          .generation = forward ? recorded.wanted.closure : recorded.reactivate,
+          .profile_path = recorded.path,
+          .limit = recorded.wanted.activation_timeout};
+}
+
+void Transaction::roll_back(std::size_t profile, const Why& why) {
+  note_safely({.step = Step::rolling_back,
+               .profile = profile,
+               .reason = why.reason,
+               .message = why.message});
+  finish_roll_back(profile);
+}
+
+void Transaction::finish_roll_back(std::size_t profile) {
+  if (const auto problem = undo(profile)) {
+    const auto& why = view_.profiles[profile].message;
+    note_safely({.step = Step::rollback_failed,
+                 .profile = profile,
+                 .message = (why.empty() ? "" : why + "; ") + *problem});
+  } else {
+    note_safely({.step = Step::rolled_back, .profile = profile});
+  }
+}
+
+Problem Transaction::undo(std::size_t profile) {
+  try {
+    if (const auto problem = restore_profile(seams_.profiles, record_.profiles[profile])) {
+      return "the rollback failed: " + *problem;
+    }
+    // Where no script ever ran, what ran before still runs.
+    const bool activated = view_.profiles[profile].script_started;
+    return activated && !record_.profiles[profile].reactivate.empty() ? reactivate(profile)
+                                                                      : std::nullopt;
+  } catch (const Error& error) {
+    return "the rollback failed: " + error.message();
+  }
+}
+
+Problem Transaction::reactivate(std::size_t profile) {
+  note_safely({.step = Step::reactivating, .profile = profile});
+  const auto give_up = seams_.clock.now() + lock_patience;
+  auto result = seams_.scripts.run(call(profile, ScriptCall::Kind::rollback));
+  while (met_a_lock(result) && !result.succeeded() && seams_.clock.now() < give_up) {
+    seams_.clock.sleep_until(seams_.clock.now() + lock_retry);
+    result = seams_.scripts.run(call(profile, ScriptCall::Kind::rollback));
+  }
+  if (result.succeeded() || result.end == ScriptResult::End::none) {
+    return std::nullopt;
+  }
+  return "the old generation is back, but its activation " + describe(result);
+}
+
+// ---- after a death ----
+
+void Transaction::recover() {
+  for (std::size_t profile = view_.profiles.size(); profile-- > 0;) {
+    recover_profile(profile);
+  }
+  tick();
+}
+
+void Transaction::recover_profile(std::size_t profile) {
+  const auto& view = view_.profiles[profile];
+  const auto& wanted = record_.profiles[profile].wanted;
+  const Why interrupted{view_.abandoned ? "abandoned" : "interrupted",
+                        "the activation was interrupted"};
+  if (is_final(view.state) || view.state == State::awaiting_confirm) {
+    return;
+  }
+  const auto left = view.reactivating ? ScriptCall::Kind::rollback : ScriptCall::Kind::activation;
+  const bool may_run = view.reactivating || (view.script_started && !view.script_ended);
+  if (may_run && !seams_.scripts.stop_leftovers(call(profile, left))) {
+    return note_safely({.step = Step::rollback_failed,
+                        .profile = profile,
+                        .reason = "script-not-stopped",
+                        .message = "a script of the interrupted keeper could not be stopped"});
+  }
+  if (view.state == State::rolling_back) {
+    finish_roll_back(profile);
+  } else if (view.script_ended) {
+    settle(profile);
+  } else if (view.script_started && !wanted.auto_rollback && !wanted.magic_rollback) {
+    note_safely({.step = Step::failed,
+                 .profile = profile,
+                 .reason = interrupted.reason,
+                 .message = interrupted.message});
+  } else if (view.switching || view.asked) {
+    roll_back(profile, interrupted);
+  }
+}
+
+} // namespace belay::agent

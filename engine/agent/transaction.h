@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/agent/decision.h"
+#include "engine/agent/journal.h"
+#include "engine/agent/profile_store.h"
+#include "engine/agent/record.h"
+#include "engine/agent/scripts.h"
+#include "engine/agent/view.h"
+#include "engine/base/clock.h"
+
+#include <string>
+
+// The part that may never be wrong: what is done to a target's profiles, and in which order.
+//
+//   prepared → switched → activated → awaiting_confirm → confirmed
+//        (any of them) → rolling_back → rolled_back | rollback_failed
+//
+// It runs in the keeper's one thread and owns nothing but its place in the journal: each step is
+// noted, then done. It may be killed between any two lines. Whoever makes a Transaction from the
+// same record and journal afterwards and calls recover() ends it: confirmed where that had been
+// decided, else back to what was recorded. The world is reached through seams only, so that a test
+// can kill it at every one of them.
+
+namespace belay::agent {
+
+class Transaction {
+public:
+  struct Seams {
+    Journal& journal;
+    Decisions& decisions;
+    ProfileStore& profiles;
+    Scripts& scripts;
+    Clock& clock;
+    std::string boot; ///< of now
+  };
+  Transaction(const Record& record, View view, Seams seams);
+
+  const View& view() const { return view_; }
+
+  /// Ends, or takes up again, what a keeper that died has left. Legal in any state.
+  void recover();
+  /// Sets the profile and runs its script. Returns when its end is known or its confirm deadline
+  /// runs.
+  void activate(std::size_t profile);
+  /// Looks at decisions and deadlines; rolls back what has expired.
+  void tick();
+  /// Back to what was recorded, if the profile is still what this transaction set.
+  void revoke(std::size_t profile);
+  /// No further activation; what awaits its confirmation is rolled back at once, a script that runs
+  /// when it ends.
+  void abandon();
+
+  /// Nothing will change by itself any more.
+  bool decided() const;
+  /// Notes an entry about the whole transaction or a request.
+  void note(Entry entry);
+  /// On the way back to safety a journal that cannot be written (a full disk) must not stop us.
+  void note_safely(Entry entry);
+
+private:
+  struct Why {
+    std::string reason, message;
+  };
+
+  void recover_profile(std::size_t profile);
+  void run_script(std::size_t profile);
+  void settle(std::size_t profile);
+  void await_confirm(std::size_t profile);
+  void look_at_decision(std::size_t profile);
+  void expire(std::size_t profile, const Why& why);
+  void roll_back(std::size_t profile, const Why& why);
+  void finish_roll_back(std::size_t profile);
+  Problem undo(std::size_t profile);
+  Problem reactivate(std::size_t profile);
+  ScriptCall call(std::size_t profile, ScriptCall::Kind kind) const;
+  Why why_expired(std::size_t profile) const;
+  bool other_boot(std::size_t profile) const { return view_.profiles[profile].boot != seams_.boot; }
+
+  const Record& record_;
+  View view_;
+  Seams seams_;
+};
+
+} // namespace belay::agent

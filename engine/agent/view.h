@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/agent/journal.h"
+#include "engine/agent/protocol.h"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+// How far a transaction is: its journal, folded. A keeper that starts anew and a serve that only
+// looks on see the same, because both see nothing but this.
+
+namespace belay::agent {
+
+struct ProfileView {
+  State state = State::prepared;
+  bool asked = false;          ///< an activate was accepted
+  bool switching = false;      ///< the link may be changed
+  bool script_started = false; ///< something may have been activated
+  bool script_ended = false;
+  bool reactivating = false; ///< the old generation's script may run
+  std::string script_reason; ///< of script_ended; empty = it ended well
+  std::string reason;
+  std::string message;
+  std::optional<int> exit_status;
+  std::optional<std::string> signal;
+  std::optional<Duration> script_duration;
+  std::optional<Instant> deadline;
+  std::string boot; ///< of `deadline` and of the script's end
+};
+
+struct View {
+  explicit View(std::size_t count) : profiles(count) {}
+  View(std::size_t count, const std::vector<Entry>& journal);
+  void apply(const Entry& entry);
+
+  std::vector<ProfileView> profiles;
+  std::map<std::string, Entry> requests; ///< answered ones, by the name of their file
+  int keepers = 0;                       ///< how many took the lock so far
+  bool abandoned = false;
+  bool finished = false;
+  bool closed = false;
+  WallTime closed_at{};
+};
+
+} // namespace belay::agent
