@@ -32,3 +32,28 @@ if(NOT spdlog_FOUND)
   belay_fetch(spdlog https://github.com/gabime/spdlog.git
     27cb4c76708608465c413f6d0e6b8d99a4d84302) # v1.14.1
 endif()
+
+find_package(CLI11 2.1 QUIET)
+if(NOT CLI11_FOUND)
+  belay_fetch(CLI11 https://github.com/CLIUtils/CLI11.git
+    6c7b07a878ad834957b98d0f9ce1dbe0cb204fc9) # v2.4.2
+endif()
+
+# Debian's has no CMake package: pkg-config knows its flags.
+find_package(httplib 0.11 QUIET)
+if(NOT httplib_FOUND)
+  find_package(PkgConfig QUIET)
+  if(PkgConfig_FOUND)
+    pkg_check_modules(BELAY_HTTPLIB QUIET IMPORTED_TARGET GLOBAL cpp-httplib>=0.11)
+  endif()
+  if(TARGET PkgConfig::BELAY_HTTPLIB)
+    add_library(httplib::httplib ALIAS PkgConfig::BELAY_HTTPLIB)
+  else()
+    set(HTTPLIB_REQUIRE_OPENSSL ON CACHE INTERNAL "")
+    set(HTTPLIB_USE_ZLIB_IF_AVAILABLE OFF CACHE INTERNAL "")
+    set(HTTPLIB_USE_BROTLI_IF_AVAILABLE OFF CACHE INTERNAL "")
+    set(HTTPLIB_USE_ZSTD_IF_AVAILABLE OFF CACHE INTERNAL "")
+    belay_fetch(httplib https://github.com/yhirose/cpp-httplib.git
+      3af7f2c16147f3fbc6e4d717032daf505dc1652c) # v0.20.1
+  endif()
+endif()
