@@ -137,23 +137,20 @@ std::optional<Entry> decode_entry(std::string_view line) {
   }
 }
 
-std::vector<Entry> read_journal(const std::filesystem::path& path) {
+std::vector<Entry> decode_journal(std::string_view text) {
   std::vector<Entry> entries;
-  if (!std::filesystem::exists(path)) {
-    return entries;
-  }
-  const auto text = read_file(path, journal_cap);
-  for (std::string_view rest = text; !rest.empty();) {
-    const auto end = rest.find('\n');
-    if (end == std::string_view::npos) {
-      break; // being written, or torn
-    }
-    if (auto entry = decode_entry(rest.substr(0, end))) {
+  for (auto end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
+    if (auto entry = decode_entry(text.substr(0, end))) {
       entries.push_back(std::move(*entry));
     }
-    rest.remove_prefix(end + 1);
+    text.remove_prefix(end + 1);
   }
-  return entries;
+  return entries; // the rest is being written, or torn
+}
+
+std::vector<Entry> read_journal(const std::filesystem::path& path) {
+  return std::filesystem::exists(path) ? decode_journal(read_file(path, journal_cap))
+                                       : std::vector<Entry>();
 }
 
 JournalFile::JournalFile(const std::filesystem::path& path)

@@ -78,6 +78,8 @@ private:
 std::string encode_entry(const Entry& entry);
 /// nullopt for a line that is torn, changed or of another time.
 std::optional<Entry> decode_entry(std::string_view line);
+/// All good entries of a journal's text. What stands after the last line feed is no entry.
+std::vector<Entry> decode_journal(std::string_view text);
 /// All good entries. A file that does not exist has none. Throws Error{system}.
 std::vector<Entry> read_journal(const std::filesystem::path& path);
 

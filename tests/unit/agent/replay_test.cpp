@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/transaction.h"
+
+#include "tests/catch.h"
+#include "tests/unit/agent/simulated_target.h"
+
+// Killed between any two lines: each scenario is played once for every point at which the keeper
+// can die, and again for every point at which its successor can die too. Whatever the cut, the end
+// is one of two: confirmed and new, or recorded and back.
+
+using namespace belay::agent;
+using belay::agent::test::Killed;
+using belay::agent::test::record_of;
+using belay::agent::test::SimulatedTarget;
+using belay::agent::test::store_path;
+using std::chrono::seconds;
+
+namespace {
+
+const std::string old_path = store_path("old");
+const std::string new_path = store_path("new");
+
+struct Scenario {
+  const char* name;
+  bool had_generation = true;
+  bool straight_link = false; ///< the profile was a link into the store
+  bool unchanged = false;
+  bool script_fails = false;
+  bool magic = true;
+  bool confirm = true; ///< the runner confirms as soon as it can
+  bool abandon = false;
+  bool revoke = false;
+  bool reboot = false; ///< the machine, not just the keeper, dies
+};
+
+class Play {
+public:
+  explicit Play(const Scenario& scenario) : scenario_(scenario) {
+    if (scenario.straight_link) {
+      target_.link = old_path;
+      target_.running = old_path;
+    } else if (scenario.had_generation) {
+      target_.install(40, store_path("older"));
+      target_.install(41, scenario.unchanged ? new_path : old_path);
+    }
+    before_ = {target_.link, target_.numbered, target_.running};
+    record_ = record_of(target_.recorded(new_path));
+    record_.profiles[0].wanted.magic_rollback = scenario.magic;
+    if (scenario.script_fails) {
+      target_.outcomes[new_path] = [](const ScriptCall& call) {
+        return SimulatedTarget::exited(call.kind == ScriptCall::Kind::rollback ? 0 : 4);
+      };
+    }
+  }
+
+  /// False once `cut` lies behind the last point.
+  bool first_life(int cut) {
+    target_.knife.set(cut);
+    try {
+      auto transaction = target_.wake(record_);
+      transaction.note({.step = Step::request, .profile = 0});
+      transaction.activate(0);
+      live(transaction);
+    } catch (const Killed&) {
+      die();
+      return true;
+    }
+    target_.knife.put_away();
+    return false;
+  }
+
+  bool next_life(int cut) {
+    target_.knife.set(cut);
+    try {
+      auto transaction = target_.wake(record_);
+      transaction.recover();
+      live(transaction);
+    } catch (const Killed&) {
+      die();
+      return true;
+    }
+    target_.knife.put_away();
+    return false;
+  }
+
+  void check() const {
+    const View view(1, decode_journal(target_.journal_text));
+    const auto state = view.profiles[0].state;
+    INFO(scenario_.name << ", " << name_of(state) << ", " << view.profiles[0].message);
+    CHECK(target_.violations.empty());
+    const auto now = target_.read(SimulatedTarget::profile);
+    if (state == State::confirmed) {
+      CHECK(now.generation.path == new_path);
+      CHECK(target_.running == new_path);
+      CHECK((promised_ || !scenario_.magic));
+    } else if (state == State::prepared) {
+      CHECK(target_.link == before_.link); // died before the request was noted
+      CHECK(target_.running == before_.running);
+    } else {
+      CHECK(state == State::rolled_back);
+      CHECK((!promised_ || scenario_.revoke));
+      CHECK(target_.link == before_.link);
+      CHECK(target_.numbered == before_.numbered);
+      CHECK((target_.running == before_.running || !scenario_.had_generation));
+    }
+  }
+
+private:
+  void die() {
+    target_.knife.put_away();
+    if (scenario_.reboot) {
+      target_.boot += "'";
+      target_.script_alive = false;
+    }
+  }
+
+  /// The runner's part, and time.
+  void live(Transaction& transaction) {
+    for (int turn = 0; !transaction.decided(); ++turn) {
+      REQUIRE(turn < 100);
+      if (scenario_.confirm && transaction.view().profiles[0].state == State::awaiting_confirm) {
+        promised_ |= confirm();
+      }
+      if (scenario_.abandon && !promised_) {
+        transaction.abandon();
+      }
+      target_.clock.advance(seconds(1));
+      transaction.tick();
+    }
+    if (scenario_.revoke) {
+      transaction.revoke(0);
+    }
+  }
+
+  /// By serve, which the knife does not hit: what it was told it has told.
+  bool confirm() {
+    if (target_.decided == SimulatedTarget::Decided::pending) {
+      target_.decided = SimulatedTarget::Decided::confirmed;
+    }
+    return target_.decided == SimulatedTarget::Decided::confirmed;
+  }
+
+  Scenario scenario_;
+  SimulatedTarget target_;
+  struct {
+    std::optional<std::string> link;
+    std::map<int, std::string> numbered;
+    std::string running;
+  } before_;
+  Record record_;
+  bool promised_ = false; ///< a runner was told "confirmed"
+};
+
+void play_every_cut(const Scenario& scenario) {
+  int first = 0;
+  for (bool cut_first = true; cut_first; ++first) {
+    bool cut_second = true;
+    for (int second = 0; cut_second; ++second) {
+      Play play(scenario);
+      cut_first = play.first_life(first);
+      cut_second = cut_first && play.next_life(second);
+      if (cut_second) {
+        REQUIRE_FALSE(play.next_life(10000));
+      }
+      INFO("cut at " << first << ", then at " << second);
+      play.check();
+    }
+  }
+  CHECK(first > 20); // the knife was there
+}
+
+} // namespace
+
+TEST_CASE("replay: every cut ends confirmed and new, or recorded and back") {
+  const auto scenario = GENERATE(values<Scenario>({
+      {.name = "confirmed"},
+      {.name = "confirmed, rebooted", .reboot = true},
+      {.name = "not confirmed", .confirm = false},
+      {.name = "not confirmed, rebooted", .confirm = false, .reboot = true},
+      {.name = "script fails", .script_fails = true},
+      {.name = "script fails, rebooted", .script_fails = true, .reboot = true},
+      {.name = "without magic", .magic = false},
+      {.name = "first generation fails", .had_generation = false, .script_fails = true},
+      {.name = "first generation confirmed", .had_generation = false},
+      {.name = "straight link, not confirmed", .straight_link = true, .confirm = false},
+      {.name = "unchanged", .unchanged = true},
+      {.name = "unchanged, fails", .unchanged = true, .script_fails = true},
+      {.name = "abandoned", .confirm = false, .abandon = true},
+      {.name = "confirmed, revoked", .revoke = true},
+  }));
+  play_every_cut(scenario);
+}
+
+TEST_CASE("replay: a script that outlives its keeper and cannot be stopped") {
+  SimulatedTarget target;
+  target.install(41, old_path);
+  const auto record = record_of(target.recorded(new_path));
+  target.knife.set(10000);
+  target.outcomes[new_path] = [](const ScriptCall&) -> ScriptResult { throw Killed{}; };
+  CHECK_THROWS_AS(target.wake(record).activate(0), Killed);
+  target.knife.put_away();
+  target.script_alive = target.unstoppable = true;
+  auto transaction = target.wake(record);
+  transaction.recover();
+  CHECK(transaction.view().profiles[0].state == State::rollback_failed);
+  CHECK(target.violations.empty());
+}
