@@ -85,6 +85,9 @@ public:
   void bury(LIBSSH2_CHANNEL* channel) { buried_.push_back(channel); }
   void reap();
   std::size_t buried() const { return buried_.size(); }
+  /// When a channel was last given back; sshd takes note of that with a little delay.
+  Instant channel_left() const { return channel_left_; }
+  void note_channel_left() { channel_left_ = BootClock::now(); }
 
 private:
   static ssize_t send_hook(libssh2_socket_t, const void* data, size_t size, int, void** self);
@@ -107,6 +110,7 @@ private:
   Instant next_beat_ = Instant::max();
   int unanswered_ = 0;
   std::vector<LIBSSH2_CHANNEL*> buried_;
+  Instant channel_left_ = Instant::min();
 };
 
 } // namespace belay::ssh

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/ssh/remote_command.h"
 
+#include "engine/ssh/handshake_gate.h"
+
 #include <array>
 
 namespace belay::ssh {
@@ -8,6 +10,8 @@ namespace {
 
 constexpr std::size_t stderr_cap = 4 * 1024; // transaction.md, "Copy": the last 4 KiB
 constexpr Duration burial_limit = std::chrono::seconds(5);
+constexpr Duration leaving_limit = std::chrono::seconds(2);
+constexpr Duration leaving_poll = std::chrono::milliseconds(20);
 
 // nullptr where sshd refuses.
 LIBSSH2_CHANNEL* try_open(Connection& connection, const Wait& wait) {
@@ -42,12 +46,22 @@ bool wait_for_burial(Connection& connection, const Wait& wait) {
   }
 }
 
+// Also one whose command has ended counts until sshd has read our acknowledgement of that.
+bool wait_for_leaving(Connection& connection, const Wait& wait) {
+  if (connection.channel_left() == Instant::min() ||
+      BootClock::now() - connection.channel_left() > leaving_limit)
+    return false;
+  wait_out(leaving_poll, wait);
+  return true;
+}
+
 LIBSSH2_CHANNEL* open_channel(Connection& connection, const Wait& wait) {
   connection.reap();
   do {
     if (auto* channel = try_open(connection, wait))
       return channel;
-  } while (connection.buried() > 0 && wait_for_burial(connection, wait));
+  } while (connection.buried() > 0 ? wait_for_burial(connection, wait)
+                                   : wait_for_leaving(connection, wait));
   throw Error(ErrorKind::transport_unsupported,
               connection.who() + ": sshd grants no further channel on this connection; raise "
                                  "MaxSessions in its sshd_config");
@@ -82,6 +96,7 @@ RemoteCommand::RemoteCommand(std::shared_ptr<Connection> connection, const std::
 RemoteCommand::~RemoteCommand() {
   if (libssh2_channel_free(channel_) == LIBSSH2_ERROR_EAGAIN)
     connection_->bury(channel_);
+  connection_->note_channel_left();
   connection_->tick();
 }
 

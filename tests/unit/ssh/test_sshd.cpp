@@ -12,6 +12,7 @@
 #include <fstream>
 #include <netinet/in.h>
 #include <pwd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -128,6 +129,8 @@ void TestSshd::start() {
   const auto file = (directory() / "sshd_config").string();
   pid_ = fork();
   if (pid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // also if the test itself is killed
+    dup2(child_end.get(), 1);
     dup2(child_end.get(), 2);
     execl(program.c_str(), program.c_str(), "-D", "-e", "-f", file.c_str(), nullptr);
     _exit(127);
