@@ -126,7 +126,7 @@ void ConsoleReporter::report(const Event& event, const RunState& state) {
                            std::holds_alternative<event::StageStarted>(event.payload);
   if (past_builds || std::holds_alternative<event::NodeFinished>(event.payload) ||
       std::holds_alternative<event::RunFinished>(event.payload))
-    say_builds(event, state);
+    say_builds(state);
   std::visit(Lines{*this, event, state}, event.payload);
 }
 
@@ -157,7 +157,7 @@ void ConsoleReporter::say_plan(const RunState& state) {
                          ""));
 }
 
-void ConsoleReporter::say_builds(const Event&, const RunState& state) {
+void ConsoleReporter::say_builds(const RunState& state) {
   if (builds_told_ || !builds_since_)
     return;
   builds_told_ = true;

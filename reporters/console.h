@@ -7,14 +7,16 @@
 
 #include <functional>
 #include <map>
-#include <set>
+#include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 // What a person sees in the job's log: one line for each thing that ends, and at the end the
 // failures again with the last lines of their logs, because that is where people look first. Plain
 // text without colours or cursor movements; every name and message that comes from outside is
-// cleaned, so that a build log cannot play with the terminal or with the CI's own commands at the
-// start of a line.
+// cleaned, so that a build log cannot play with the terminal, and what CI systems would take for a
+// command of theirs is made harmless.
 
 namespace belay::reporters {
 
@@ -31,12 +33,12 @@ public:
 private:
   struct Lines; ///< one overload a payload
 
-  void say(const std::string& line) const { write_line_(line); }
-  void say_row(const Row& row) const { write_line_(table_.format(row)); }
+  void say(const std::string& line) const { write_line_(without_commands(line)); }
+  void say_row(const Row& row) const { say(table_.format(row)); }
   void say_header(const event::RunStarted& started);
   void say_evaluate(const event::RunState& state);
   void say_plan(const event::RunState& state);
-  void say_builds(const event::Event& event, const event::RunState& state);
+  void say_builds(const event::RunState& state);
   void say_diagnostic(const event::Event& event, const event::DiagnosticFound& diagnostic);
   void say_profile(const event::NodeState& node, const event::ProfileState& profile, WallTime now);
   void say_node(const event::NodeState& node, WallTime now);
@@ -55,6 +57,10 @@ private:
   int builds_failed_ = 0;
   std::map<std::pair<std::string, std::string>, ProfileEnd> told_; ///< by node and profile
 };
+
+/// GitHub's runner acts on `::name` at the start of a line, blanks before it or not, and on
+/// `##[name` anywhere in it; both come out with a blank in between.
+std::string without_commands(std::string line);
 
 /// Writes to stderr through spdlog, flushed line by line.
 std::unique_ptr<Reporter> make_console_reporter();

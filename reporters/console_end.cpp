@@ -46,7 +46,19 @@ std::string counts_text(const event::RunFinished::Counts& counts) {
   add(std::max(0, bad - counts.rolled_back), "failed");
   add(counts.cancelled, "cancelled");
   add(counts.skipped, "skipped");
-  return parts.empty() ? "no node was deployed" : join(parts, ", ");
+  return join(parts, ", ");
+}
+
+/// What a run that never came to a node says instead.
+std::string problems_text(const RunState& state) {
+  const auto errors = std::count_if(
+      state.diagnostics.begin(), state.diagnostics.end(), [](const event::DiagnosticState& found) {
+        return found.diagnostic.severity == event::DiagnosticFound::Severity::error;
+      });
+  if (errors == 0)
+    return "no node was deployed";
+  return std::to_string(errors) + (errors == 1 ? " problem" : " problems") +
+         ", nothing was touched";
 }
 
 std::string meaning_of(int exit_code) {
@@ -56,13 +68,26 @@ std::string meaning_of(int exit_code) {
   return "";
 }
 
+/// A node that failed before its profiles were known has one without a name.
+std::vector<const ProfileState*> profiles_of(const NodeState& node) {
+  static const ProfileState nameless;
+  if (node.profiles.empty())
+    return {&nameless};
+  std::vector<const ProfileState*> profiles;
+  for (const ProfileState& profile : node.profiles)
+    profiles.push_back(&profile);
+  return profiles;
+}
+
 } // namespace
 
 void ConsoleReporter::say_end(const event::RunFinished& finished, const RunState& state) {
   std::string exit = "exit " + std::to_string(finished.exit_code);
   if (finished.exit_code != 0)
     exit += " (" + meaning_of(finished.exit_code) + ")";
-  say(std::string(headline(finished.outcome)) + "   " + counts_text(finished.counts) + "   " +
+  const std::string counts = counts_text(finished.counts);
+  say(std::string(headline(finished.outcome)) + "   " +
+      (counts.empty() ? problems_text(state) : counts) + "   " +
       format_duration(finished.duration) + "   " + exit);
   say_failures(state);
   std::string reports;
@@ -80,13 +105,12 @@ void ConsoleReporter::say_failures(const RunState& state) {
     say_log(state.evaluate_log);
   }
   std::size_t failures = 0;
-  for (const NodeState& node : state.nodes) {
-    for (const ProfileState& profile : node.profiles)
-      if (is_bad(end_of(node, profile)) && ++failures <= shown_failures)
-        say_failure(node, profile);
-    if (node.profiles.empty() && is_bad(end_of(node, {})) && ++failures <= shown_failures)
-      say_failure(node, {});
-  }
+  for (const bool causes : {true, false}) // and then those that only followed from them
+    for (const NodeState& node : state.nodes)
+      for (const ProfileState* profile : profiles_of(node))
+        if (is_bad(end_of(node, *profile)) && (broken_stage(*profile) != nullptr) == causes &&
+            ++failures <= shown_failures)
+          say_failure(node, *profile);
   if (failures > shown_failures)
     say(" and " + std::to_string(failures - shown_failures) + " more; the reports have them all");
 }

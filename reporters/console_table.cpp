@@ -56,6 +56,15 @@ std::string fit(std::string_view text, std::size_t columns) {
   return std::string(text.substr(0, bytes)) + "\xe2\x80\xa6";
 }
 
+std::string without_commands(std::string line) {
+  const std::size_t start = line.find_first_not_of(" \t");
+  if (start != std::string::npos && line.compare(start, 2, "::") == 0)
+    line.insert(start + 1, " ");
+  for (std::size_t at = line.find("##["); at != std::string::npos; at = line.find("##[", at + 1))
+    line.insert(at + 2, " ");
+  return line;
+}
+
 void Table::widen(std::string_view node, std::string_view profile) {
   node_width_ = std::max(node_width_, std::min(width_of(one_line(node)), widest_name));
   profile_width_ = std::max(profile_width_, std::min(width_of(one_line(profile)), widest_name));

@@ -33,4 +33,8 @@ std::size_t width_of(std::string_view text);
 /// At most `columns` code points of it, with an ellipsis where it was cut.
 std::string fit(std::string_view text, std::size_t columns);
 
+/// GitHub's runner acts on `::name` at the start of a line, blanks before it or not, and on
+/// `##[name` anywhere in it; both come out with a blank in between.
+std::string without_commands(std::string line);
+
 } // namespace belay::reporters

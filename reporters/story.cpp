@@ -58,6 +58,12 @@ bool was_deployed(const ProfileState& profile) {
   });
 }
 
+/// Asked for a profile that did not break itself: it was not reached because another one did.
+bool broke_elsewhere(const NodeState& node) {
+  return std::any_of(node.profiles.begin(), node.profiles.end(),
+                     [](const ProfileState& p) { return broken_stage(p) != nullptr; });
+}
+
 ProfileEnd end_of_node(const NodeState& node) {
   if (!node.finished)
     return ProfileEnd::open;
@@ -67,15 +73,13 @@ ProfileEnd end_of_node(const NodeState& node) {
   case Outcome::skipped:
     return ProfileEnd::skipped;
   case Outcome::cancelled:
-    return node.finished->reason == event::reasons::left_to_target ? ProfileEnd::left_to_target
-                                                                   : ProfileEnd::cancelled;
+    return node.finished->reason == event::reasons::left_to_target && !broke_elsewhere(node)
+               ? ProfileEnd::left_to_target
+               : ProfileEnd::cancelled;
   case Outcome::failure:
   case Outcome::error:
-    // Another profile of the node is what broke; this one was not reached.
-    return std::any_of(node.profiles.begin(), node.profiles.end(),
-                       [](const ProfileState& p) { return broken_stage(p) != nullptr; })
-               ? ProfileEnd::skipped
-               : end_of_reason(node.finished->reason, node.finished->outcome);
+    return broke_elsewhere(node) ? ProfileEnd::skipped
+                                 : end_of_reason(node.finished->reason, node.finished->outcome);
   }
   return ProfileEnd::open;
 }

@@ -138,7 +138,8 @@ struct Describe {
 } // namespace
 
 std::string describe(const Payload& payload, const Subject& subject) {
-  return one_line(std::visit(Describe{subject}, payload));
+  const std::string text = one_line(std::visit(Describe{subject}, payload));
+  return text.empty() ? std::string(type_of(payload)) : text;
 }
 
 } // namespace belay::event

@@ -217,6 +217,8 @@ std::string to_json_line(const Event& event, std::size_t limit) {
   visit_text(clean.payload, cleaner());
   visit_text(clean.subject, cleaner());
   clean.message = one_line(clean.message);
+  if (clean.message.empty())
+    clean.message = describe(clean.payload, clean.subject);
   clean.run = one_line(clean.run);
   std::string line = encode(clean);
   for (int round = 0; line.size() + 1 > limit && shrink(clean, round); ++round)

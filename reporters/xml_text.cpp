@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reporters/xml_text.h"
+
+#include "engine/base/text.h"
+
+namespace belay::reporters {
+
+namespace {
+
+/// U+FFFE and U+FFFF (EF BF BE, EF BF BF) are valid UTF-8 and no characters of XML.
+bool is_noncharacter(std::string_view text, std::size_t at) {
+  return text.substr(at, 2) == "\xEF\xBF" && at + 2 < text.size() &&
+         (text[at + 2] == '\xBE' || text[at + 2] == '\xBF');
+}
+
+std::string escape(std::string_view text, bool attribute) {
+  std::string escaped;
+  escaped.reserve(text.size() + text.size() / 8);
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char character = text[at];
+    if (is_noncharacter(text, at)) {
+      escaped += "\xEF\xBF\xBD";
+      at += 2;
+    } else if (character == '&') {
+      escaped += "&amp;";
+    } else if (character == '<') {
+      escaped += "&lt;";
+    } else if (character == '>') { // for the sake of ]]>
+      escaped += "&gt;";
+    } else if (attribute && character == '"') {
+      escaped += "&quot;";
+    } else if (attribute && (character == '\n' || character == '\t')) {
+      escaped += character == '\n' ? "&#10;" : "&#9;";
+    } else {
+      escaped += character;
+    }
+  }
+  return escaped;
+}
+
+} // namespace
+
+std::string xml_text(std::string_view text) {
+  return escape(clean_text(text), false);
+}
+
+std::string xml_attribute(std::string_view text) {
+  return escape(clean_text(text), true);
+}
+
+} // namespace belay::reporters
