@@ -126,6 +126,7 @@ PlanFile parse_plan_file(std::string_view text, const std::string& name, Diagnos
                    root->mark);
     return std::move(raw.file);
   }
+  raw.file.was_read = true;
   read_section(*root, top_section(), "", raw, problems);
   return finish(std::move(raw), problems);
 }

@@ -39,6 +39,8 @@ struct NodeOverride {
 
 struct PlanFile {
   std::string name; ///< as the user named it
+  /// It was there, YAML, and a map: what it does not say is unset, not unknown.
+  bool was_read = false;
   std::vector<std::string>
       targets; ///< `targets`, or `flake` alone; relative flakes made relative to the file
   std::optional<Mark> targets_mark;

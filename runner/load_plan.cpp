@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runner/load_plan.h"
+
+#include "engine/base/error.h"
+#include "engine/plan/target.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <pwd.h>
+#include <unistd.h>
+
+namespace belay::runner {
+namespace {
+
+constexpr const char* default_plan_file = "belay.yaml";
+
+std::optional<std::string> plan_file_of(const LoadOptions& options) {
+  std::error_code ignored;
+  if (options.plan_file) {
+    return options.plan_file;
+  }
+  return std::filesystem::exists(default_plan_file, ignored) ? std::optional(default_plan_file)
+                                                             : std::nullopt;
+}
+
+template <class T>
+const std::optional<T>& either(const std::optional<T>& a, const std::optional<T>& b) {
+  return a ? a : b;
+}
+
+} // namespace
+
+LoadedPlan::LoadedPlan(const LoadOptions& options) : overrides_(options.overrides) {
+  if (const auto path = plan_file_of(options)) {
+    file_ = plan::load_plan_file(*path, problems_);
+  }
+  choose_targets();
+}
+
+/// A plan file that names no target because what it names is wrong must not lead to the default.
+void LoadedPlan::choose_targets() {
+  const bool from_line = !overrides_.targets.empty();
+  const bool unreadable = file() && !file()->was_read;
+  const bool wrong = file() && file()->targets_mark && file()->targets.empty();
+  if (!from_line && (unreadable || wrong)) {
+    return;
+  }
+  targets_ = plan::selected_targets(overrides_, file());
+}
+
+std::string LoadedPlan::file_name() const {
+  return file() ? file()->name : "";
+}
+
+std::string LoadedPlan::environment() const {
+  return file() ? file()->environment.value_or("") : "";
+}
+
+plan::Reports LoadedPlan::reports() const {
+  const plan::Reports& line = overrides_.reports;
+  return file() ? plan::Reports{either(line.events, file()->reports.events),
+                                either(line.junit, file()->reports.junit)}
+                : line;
+}
+
+std::vector<plan::Webhook> LoadedPlan::webhooks() const {
+  // With mistakes in the file it is not known whom they were meant for.
+  return file() && !plan::has_errors(problems_) ? file()->webhooks : std::vector<plan::Webhook>{};
+}
+
+std::vector<std::string> LoadedPlan::flakes() const {
+  std::vector<std::string> flakes;
+  for (const plan::Target& target : targets_) {
+    if (std::find(flakes.begin(), flakes.end(), target.flake) == flakes.end()) {
+      flakes.push_back(target.flake);
+    }
+  }
+  return flakes;
+}
+
+std::vector<nix::EvaluateRequest>
+LoadedPlan::evaluations(const std::vector<std::string>& nix_arguments) const {
+  std::vector<nix::EvaluateRequest> requests;
+  for (const std::string& flake : flakes()) {
+    nix::EvaluateRequest& request = requests.emplace_back();
+    request.flake = flake;
+    request.nix_arguments = nix_arguments;
+    std::copy_if(targets_.begin(), targets_.end(), std::back_inserter(request.selection),
+                 [&](const plan::Target& target) { return target.flake == flake; });
+  }
+  return requests;
+}
+
+void LoadedPlan::add_evaluation(const std::string& flake, const std::string& json) {
+  outputs_.push_back(plan::parse_flake_output(json, flake, problems_));
+}
+
+plan::Plan LoadedPlan::resolve() {
+  plan::ResolveInput input;
+  input.overrides = overrides_;
+  input.file = file();
+  input.targets = targets_;
+  input.flakes = outputs_;
+  input.local_user = local_user();
+  return plan::resolve(input, problems_);
+}
+
+LoadedPlan load_plan_file(const LoadOptions& options) {
+  return LoadedPlan(options);
+}
+
+std::optional<std::string> evaluate_all(LoadedPlan& loaded, const LoadOptions& options,
+                                        nix::NixStore& store, const nix::ProgressSink& sink,
+                                        const Wait& wait) {
+  std::optional<std::string> problem;
+  for (const nix::EvaluateRequest& request : loaded.evaluations(options.nix_arguments)) {
+    try {
+      loaded.add_evaluation(request.flake, store.evaluate(request, sink, wait));
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::cancelled || error.kind() == ErrorKind::deadline_exceeded) {
+        throw;
+      }
+      problem = (problem ? *problem + "\n" : "") + error.message();
+    }
+  }
+  return problem;
+}
+
+plan::Diagnostics check_paths(const plan::Plan& plan, nix::NixStore& store, const Wait& wait) {
+  std::vector<StorePath> paths;
+  plan::Diagnostics problems;
+  for (const plan::Node& node : plan.nodes) {
+    for (const plan::Profile& profile : node.profiles) {
+      if (!profile.derivation && !node.skip) {
+        paths.push_back(profile.path);
+        plan::Diagnostic problem;
+        problem.code = "path-not-valid";
+        problem.message = plan::target_of(node) + "." + plan::nix_attribute(profile.name) +
+                          ": path " + profile.path.string() +
+                          " is not in the store, and no derivation builds it";
+        problem.hint = "make it the output of a derivation, or add it to the store first";
+        problems.push_back(std::move(problem));
+      }
+    }
+  }
+  const std::vector<bool> valid = paths.empty() ? std::vector<bool>{} : store.valid(paths, wait);
+  plan::Diagnostics invalid;
+  for (std::size_t i = 0; i < valid.size(); ++i) {
+    if (!valid[i]) {
+      invalid.push_back(std::move(problems[i]));
+    }
+  }
+  return invalid;
+}
+
+std::string local_user() {
+  if (const char* name = std::getenv("USER"); name && *name != '\0') {
+    return name;
+  }
+  std::array<char, 16384> buffer{};
+  passwd entry{};
+  passwd* found = nullptr;
+  getpwuid_r(geteuid(), &entry, buffer.data(), buffer.size(), &found);
+  return found ? found->pw_name : "";
+}
+
+} // namespace belay::runner

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runner/options_flags.h"
+
+#include "engine/base/error.h"
+#include "engine/plan/target.h"
+#include "runner/options_values.h"
+
+#include <algorithm>
+#include <array>
+
+namespace belay::runner {
+namespace {
+
+using Take = std::function<std::optional<std::string>(OptionsDraft&, const std::string&)>;
+using Values = Flag::Values;
+
+const std::vector<Verb> loading{Verb::run, Verb::plan, Verb::check};
+const std::vector<Verb> run_only{Verb::run};
+
+constexpr std::string_view group_what = "What to deploy";
+constexpr std::string_view group_policy = "How";
+constexpr std::string_view group_settings = "Settings of every node, over those of flake and plan";
+constexpr std::string_view group_reports = "Reports";
+constexpr std::string_view group_other = "Other";
+constexpr std::array<std::string_view, 5> groups{group_what, group_policy, group_settings,
+                                                 group_reports, group_other};
+
+/// `place` gives the optional that a value goes to.
+template <class Place> Take text(Place place) {
+  return [place](OptionsDraft& draft, const std::string& value) -> std::optional<std::string> {
+    if (value.empty()) {
+      return "expected a value, found nothing";
+    }
+    place(draft) = value;
+    return std::nullopt;
+  };
+}
+
+template <class Place> Take flag(Place place) {
+  return [place](OptionsDraft& draft, const std::string& value) -> std::optional<std::string> {
+    const auto read = to_flag(value);
+    if (!read) {
+      return "expected true or false, found \"" + value + '"';
+    }
+    place(draft) = *read;
+    return std::nullopt;
+  };
+}
+
+template <class Place> Take number(Place place, std::int64_t least, std::int64_t most) {
+  return [=](OptionsDraft& draft, const std::string& value) -> std::optional<std::string> {
+    const auto read = to_number(value, least, most);
+    if (!read) {
+      return "expected a whole number from " + std::to_string(least) + " to " +
+             std::to_string(most) + ", found \"" + value + '"';
+    }
+    using Value = typename std::remove_reference_t<decltype(place(draft))>::value_type;
+    place(draft) = Value(static_cast<int>(*read));
+    return std::nullopt;
+  };
+}
+
+template <class Place, class Value>
+Take choice(Place place, std::string first_name, Value first, std::string second_name,
+            Value second) {
+  return [=](OptionsDraft& draft, const std::string& value) -> std::optional<std::string> {
+    if (value != first_name && value != second_name) {
+      return "expected " + first_name + " or " + second_name + ", found \"" + value + '"';
+    }
+    place(draft) = value == first_name ? first : second;
+    return std::nullopt;
+  };
+}
+
+template <class Place> Take turn_on(Place place) {
+  return [place](OptionsDraft& draft, const std::string&) -> std::optional<std::string> {
+    place(draft) = true;
+    return std::nullopt;
+  };
+}
+
+std::optional<std::string> take_target(OptionsDraft& draft, const std::string& value) {
+  try {
+    plan::parse_target(value);
+  } catch (const Error& error) {
+    return error.message();
+  }
+  draft.load.overrides.targets.push_back(value);
+  return std::nullopt;
+}
+
+std::optional<std::string> take_events(OptionsDraft& draft, const std::string& value) {
+  if (value.empty()) {
+    return "expected a value, found nothing";
+  }
+  draft.load.overrides.reports.events = value;
+  return check_events_target(value);
+}
+
+std::optional<std::string> take_ssh_opts(OptionsDraft& draft, const std::string& value) {
+  draft.load.overrides.settings.ssh_opts = to_words(value);
+  return std::nullopt;
+}
+
+auto setting(auto member) {
+  return [member](OptionsDraft & draft) -> auto& {
+    return draft.load.overrides.settings.*member;
+  };
+}
+auto override_of(auto member) {
+  return [member](OptionsDraft & draft) -> auto& {
+    return draft.load.overrides.*member;
+  };
+}
+
+/// The ranges are those of the plan file's keys of the same meaning.
+std::vector<Flag> make_flags() {
+  using plan::Settings;
+  return {
+      {"--targets", 0, "TARGET…", loading, group_what,
+       "The same as TARGET arguments, in deploy-rs's form; ends at the next flag.", take_target,
+       Values::many},
+      {"--plan", 0, "FILE", loading, group_what,
+       "The plan file. Default: ./belay.yaml where there is one; none is needed.",
+       text([](OptionsDraft & draft) -> auto& { return draft.load.plan_file; })},
+
+      {"--parallel", 0, "N", loading, group_policy,
+       "Nodes worked on at once, in each stage. Default: 8.",
+       number(override_of(&plan::Overrides::parallel), 1, 10'000)},
+      {"--on-failure", 0, "stop|continue", loading, group_policy,
+       "stop: nothing is activated before every node is copied to, and nothing more after a "
+       "failure. continue: each node by itself. Default: stop.",
+       choice(override_of(&plan::Overrides::on_failure), "stop", plan::OnFailure::stop, "continue",
+              plan::OnFailure::proceed)},
+      {"--rollback-succeeded", 0, "BOOL", loading, group_policy,
+       "Roll back the nodes that succeeded when another one fails. Default: true with "
+       "--on-failure stop, else false.",
+       flag(override_of(&plan::Overrides::rollback_succeeded))},
+      {"--grace", 0, "SECONDS", loading, group_policy,
+       "How long a first signal waits for nodes that are activating. Default: 6.",
+       number(override_of(&plan::Overrides::grace), 0, 3'600)},
+      {"--skip-checks", 's', "", run_only, group_policy, "Do not run the flake's checks first.",
+       turn_on([](OptionsDraft & draft) -> auto& { return draft.run.skip_checks; })},
+
+      {"--ssh-user", 0, "USER", loading, group_settings, "User of the ssh login (sshUser).",
+       text(setting(&Settings::ssh_user))},
+      {"--profile-user", 0, "USER", loading, group_settings, "Owner of the profiles (user).",
+       text(setting(&Settings::user))},
+      {"--ssh-opts", 0, "OPTIONS", loading, group_settings,
+       "Options for ssh, split at blanks; they replace all others (sshOpts).", take_ssh_opts,
+       Values::one_dash},
+      {"--hostname", 0, "HOST", loading, group_settings,
+       "Connect to this host, whichever node it is.",
+       text(override_of(&plan::Overrides::hostname))},
+      {"--fast-connection", 0, "BOOL", loading, group_settings,
+       "true: copy everything from here; the target asks no substituter.",
+       flag(setting(&Settings::fast_connection))},
+      {"--auto-rollback", 0, "BOOL", loading, group_settings,
+       "Roll back where an activation fails; false also leaves the nodes that succeeded.",
+       flag(setting(&Settings::auto_rollback))},
+      {"--magic-rollback", 0, "BOOL", loading, group_settings,
+       "Roll back unless a new login confirms the activation.",
+       flag(setting(&Settings::magic_rollback))},
+      {"--confirm-timeout", 0, "SECONDS", loading, group_settings,
+       "How long a target waits for that login.",
+       number(setting(&Settings::confirm_timeout), 0, 65'535)},
+      {"--activation-timeout", 0, "SECONDS", loading, group_settings,
+       "How long an activation may take.",
+       number(setting(&Settings::activation_timeout), 0, 65'535)},
+
+      {"--events", 0, "PATH|-|fd:N", run_only, group_reports,
+       "Write every event as a line of JSON; - is stdout.", take_events},
+      {"--junit", 0, "PATH", run_only, group_reports, "Write JUnit XML.",
+       text([](OptionsDraft & draft) -> auto& { return draft.load.overrides.reports.junit; })},
+      {"--junit", 0, "PATH", {Verb::report}, group_reports, "Write JUnit XML again.", text([
+       ](OptionsDraft & draft) -> auto& { return draft.report.junit; })},
+      {"--from",
+       0,
+       "FILE",
+       {Verb::report},
+       group_reports,
+       "The event stream that run --events saved. Required.",
+       text([](OptionsDraft & draft) -> auto& { return draft.report.from; })},
+      {"--format",
+       0,
+       "table|json",
+       {Verb::plan},
+       group_reports,
+       "What is printed on stdout. Default: table.",
+       choice(
+           [](OptionsDraft & draft) -> auto& { return draft.plan.format; }, "table",
+           PlanFormat::table, "json", PlanFormat::json)},
+
+      {"--debug-logs", 'd', "", loading, group_other, "Say more on stderr.",
+       turn_on([](OptionsDraft & draft) -> auto& { return draft.load.debug_logs; })},
+      {"--help",
+       'h',
+       "",
+       {Verb::run, Verb::plan, Verb::check, Verb::report, Verb::schema},
+       group_other,
+       "Print this help.",
+       [](OptionsDraft&, const std::string&) -> std::optional<std::string> { return {}; }},
+  };
+}
+
+} // namespace
+
+std::span<const VerbInfo> verbs() {
+  static const std::array<VerbInfo, 5> table{{
+      {Verb::run,
+       "run",
+       "[FLAGS] [TARGET…] [-- NIX ARGS…]",
+       "evaluate, build, copy, activate and confirm",
+       "Deploys the nodes that the targets name. Each target decides by itself: the new profile "
+       "is\n"
+       "kept only if a new login confirms it in time, else what ran before is brought back.",
+       {"belay run                                    all nodes of the flake in this folder",
+        "belay run .#web-1 .#db-1.system              one node, and one profile of another",
+        "belay run '.#\"web.example.com\".system'       a name with dots, quoted for Nix",
+        "belay run --plan ci/production.yaml --junit out/junit.xml --events out/events.jsonl",
+        "belay run --on-failure continue --parallel 16 github:acme/infra",
+        "belay run . -- --option builders ''          arguments for nix eval and nix build"}},
+      {Verb::plan,
+       "plan",
+       "[FLAGS] [TARGET…] [-- NIX ARGS…]",
+       "print what run would do; touches no host",
+       "Joins flake, plan file and flags as run does, and prints the result on stdout: nodes,\n"
+       "profiles and every setting. Evaluates, but builds nothing and connects to nothing.",
+       {"belay plan                                   a table for people",
+        "belay plan --format json .#web-1             for programs"}},
+      {Verb::check,
+       "check",
+       "[FLAGS] [TARGET…] [-- NIX ARGS…]",
+       "print every problem of plan file and flake; touches no host",
+       "Reads the plan file, evaluates the flake and prints every problem, one line each, on\n"
+       "stderr: for a merge request's pipeline.",
+       {"belay check", "belay check --plan ci/production.yaml"}},
+      {Verb::report,
+       "report",
+       "--from FILE [--junit PATH]",
+       "make the reports again from a saved event stream",
+       "Reads the events of a run and makes from them what the run itself would have made, also\n"
+       "where it was killed: JUnit, and the summary for people on stdout.",
+       {"belay report --from out/events.jsonl --junit out/junit.xml"}},
+      {Verb::schema,
+       "schema",
+       "plan|events",
+       "print a JSON Schema",
+       "Prints the JSON Schema (draft-07) of the plan file or of an event on stdout.",
+       {"belay schema plan > belay.schema.json", "belay schema events"}},
+  }};
+  return table;
+}
+
+const VerbInfo& info_of(Verb verb) {
+  return *std::find_if(verbs().begin(), verbs().end(),
+                       [&](const VerbInfo& info) { return info.verb == verb; });
+}
+
+std::span<const Flag> flags() {
+  static const std::vector<Flag> table = make_flags();
+  return table;
+}
+
+std::vector<const Flag*> flags_of(Verb verb) {
+  std::vector<const Flag*> found;
+  for (const Flag& flag : flags()) {
+    if (std::find(flag.verbs.begin(), flag.verbs.end(), verb) != flag.verbs.end()) {
+      found.push_back(&flag);
+    }
+  }
+  return found;
+}
+
+std::span<const std::string_view> flag_groups() {
+  return groups;
+}
+
+bool is_missing_deploy_rs_flag(std::string_view name) {
+  static constexpr std::array<std::string_view, 18> names{
+      "--file",         "-f",           "--checksigs",        "-c",
+      "--interactive",  "-i",           "--log-dir",          "-k",
+      "--keep-result",  "-r",           "--result-path",      "--sudo",
+      "--remote-build", "--boot",       "--interactive-sudo", "--temp-path",
+      "--dry-activate", "--no-progress"};
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+} // namespace belay::runner

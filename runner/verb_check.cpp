@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runner/verb_check.h"
+
+#include <iostream>
+#include <string>
+
+namespace belay::runner {
+namespace {
+
+std::string counted(std::size_t count, const std::string& thing) {
+  return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
+}
+
+} // namespace
+
+event::ExitCode print_check(const MadePlan& made, std::ostream& err) {
+  const event::ExitCode code = print_problems(made, err);
+  if (code == event::ExitCode::ok) {
+    std::size_t profiles = 0;
+    for (const plan::Node& node : made.plan.nodes) {
+      profiles += node.profiles.size();
+    }
+    err << "good: " << counted(made.plan.nodes.size(), "node") << ", "
+        << counted(profiles, "profile");
+    err << (made.problems.empty() ? "" : ", " + counted(made.problems.size(), "warning")) << '\n';
+  }
+  return code;
+}
+
+event::ExitCode check_plan(const CheckOptions& options) {
+  return print_check(make_local_plan(options), std::cerr);
+}
+
+} // namespace belay::runner

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/event/exit_code.h"
+#include "engine/nix/nix_store.h"
+#include "runner/load_plan.h"
+
+#include <iosfwd>
+#include <optional>
+#include <string>
+
+// `belay plan` and what it shares with `belay check`: everything is resolved and no host is
+// touched.
+
+namespace belay::runner {
+
+/// A plan as far as it could be made, and all that is wrong with it.
+struct MadePlan {
+  plan::Plan plan;
+  plan::Diagnostics problems;
+  std::optional<std::string> evaluation_error;
+  int signal = 0; ///< SIGINT or SIGTERM, where one ended the evaluation
+};
+
+/// Reads, evaluates, resolves and looks for paths that nothing builds.
+MadePlan make_plan(const LoadOptions& options, nix::NixStore& store, const nix::ProgressSink& sink,
+                   const Wait& wait);
+
+/// The same with this machine's Nix; SIGINT and SIGTERM end it.
+MadePlan make_local_plan(const LoadOptions& options);
+
+/// Every problem on its line. Returns the exit code that they mean: 3 for a wrong plan, 20 for a
+/// flake or a node that could not be evaluated, 4 where no node is left, 130 or 143 after a signal,
+/// else 0.
+event::ExitCode print_problems(const MadePlan& made, std::ostream& err);
+
+/// The plan on `out` unless there are errors in it, the problems on `err`.
+event::ExitCode print_plan(const MadePlan& made, PlanFormat format, std::ostream& out,
+                           std::ostream& err);
+
+/// The verb: print_plan on stdout and stderr.
+event::ExitCode show_plan(const PlanOptions& options);
+
+} // namespace belay::runner

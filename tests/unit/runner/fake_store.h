@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/base/error.h"
+#include "engine/nix/nix_store.h"
+
+#include <map>
+#include <set>
+
+// A Nix that knows what each flake evaluates to and which paths are valid. Loading a plan asks for
+// nothing else; whatever else is asked for fails the test.
+
+namespace belay::runner {
+
+class FakeStore final : public nix::NixStore {
+public:
+  std::map<std::string, std::string> outputs; ///< flake -> JSON; absent = evaluation fails
+  std::set<std::string> valid_paths;
+  std::vector<nix::EvaluateRequest> requests;
+
+  std::string evaluate(const nix::EvaluateRequest& request, const nix::ProgressSink&,
+                       const Wait& wait) override {
+    wait.cancel.throw_if_cancelled();
+    requests.push_back(request);
+    const auto found = outputs.find(request.flake);
+    if (found == outputs.end()) {
+      throw Error(ErrorKind::evaluation_failed, "evaluating " + request.flake + ": no such flake");
+    }
+    return found->second;
+  }
+  std::vector<bool> valid(const std::vector<StorePath>& paths, const Wait&) override {
+    std::vector<bool> result;
+    for (const StorePath& path : paths) {
+      result.push_back(valid_paths.contains(path.string()));
+    }
+    return result;
+  }
+  std::string version(const Wait&) override { throw unexpected(); }
+  std::vector<nix::BuildResult> build(const std::vector<nix::BuildGoal>&,
+                                      const std::vector<std::string>&, const nix::ProgressSink&,
+                                      const Wait&) override {
+    throw unexpected();
+  }
+  void root(const std::vector<StorePath>&, const Wait&) override { throw unexpected(); }
+  StorePath add_file(const std::filesystem::path&, const Wait&) override { throw unexpected(); }
+  nix::CopyOutcome copy(const nix::CopyRequest&, const nix::ProgressSink&, const Wait&) override {
+    throw unexpected();
+  }
+
+private:
+  static Error unexpected() { return {ErrorKind::internal, "the plan asks for this nowhere"}; }
+};
+
+inline const std::string hash_part = "/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-";
+
+/// A flake with one node of one profile; `context` as builtins.getContext gives it.
+inline std::string flake_json(const std::string& node, const std::string& context = "{}") {
+  return R"({"generic": {"sshUser": "root"}, "nodes": {")" + node +
+         R"(": {"selected": true, "ok": true, "profileNames": ["system"], "value": {
+           "hostname": "h", "profiles": {"system": {"path": ")" +
+         hash_part + R"(x", "context": )" + context + "}}}}}}";
+}
+
+inline std::string built() {
+  return R"({")" + hash_part + R"(x.drv": {"outputs": ["out"]}})";
+}
+
+} // namespace belay::runner

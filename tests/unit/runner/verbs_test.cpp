@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runner/verb_check.h"
+#include "runner/verb_plan.h"
+#include "runner/verb_schema.h"
+#include "tests/catch.h"
+#include "tests/unit/runner/fake_store.h"
+
+#include <csignal>
+#include <sstream>
+
+namespace belay::runner {
+namespace {
+
+using event::ExitCode;
+
+struct Printed {
+  ExitCode code;
+  std::string out;
+  std::string err;
+};
+
+MadePlan made_from(FakeStore& store) {
+  LoadOptions options;
+  options.plan_file = BELAY_SOURCE_DIR "/tests/unit/runner/empty.yaml";
+  options.overrides.targets = {"flake"};
+  return make_plan(options, store, [](const nix::Progress&) {}, {});
+}
+
+Printed plan_of(const MadePlan& made, PlanFormat format = PlanFormat::table) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const ExitCode code = print_plan(made, format, out, err);
+  return {code, out.str(), err.str()};
+}
+
+Printed check_of(const MadePlan& made) {
+  std::ostringstream err;
+  const ExitCode code = print_check(made, err);
+  return {code, "", err.str()};
+}
+
+} // namespace
+
+TEST_CASE("a good plan is printed on stdout, and nothing on stderr") {
+  FakeStore store;
+  store.outputs["flake"] = flake_json("web", built());
+  const MadePlan made = made_from(store);
+  const Printed table = plan_of(made);
+  CHECK(table.code == ExitCode::ok);
+  CHECK(table.err.empty());
+  CHECK(table.out.find("root@h") != std::string::npos);
+  CHECK(plan_of(made, PlanFormat::json).out.starts_with("{"));
+  CHECK(check_of(made).code == ExitCode::ok);
+  CHECK(check_of(made).err == "good: 1 node, 1 profile\n");
+}
+
+TEST_CASE("problems go to stderr and no plan to stdout") {
+  FakeStore store;
+  store.outputs["flake"] = flake_json("web"); // its path is not valid
+  const MadePlan made = made_from(store);
+  const Printed printed = plan_of(made);
+  CHECK(printed.code == ExitCode::plan_invalid);
+  CHECK(printed.out.empty());
+  CHECK(printed.err.starts_with("error: flake#web.system: path "));
+  CHECK(check_of(made).code == ExitCode::plan_invalid);
+  CHECK(check_of(made).err == printed.err);
+}
+
+TEST_CASE("a flake that does not evaluate is exit 20, a wrong plan beside it 3") {
+  FakeStore store;
+  MadePlan made = made_from(store);
+  CHECK(plan_of(made).code == ExitCode::evaluation);
+  CHECK(plan_of(made).out.empty());
+  CHECK(plan_of(made).err == "error: evaluating flake: no such flake\n");
+  made.problems.push_back({});
+  CHECK(plan_of(made).code == ExitCode::plan_invalid);
+}
+
+TEST_CASE("a node that does not evaluate is exit 20 with the rest shown") {
+  FakeStore store;
+  store.outputs["flake"] = R"({"nodes": {"web": {"selected": true, "ok": false,
+                                                 "profileNames": ["system"]}}})";
+  const MadePlan made = made_from(store);
+  CHECK(plan_of(made).code == ExitCode::evaluation);
+  CHECK(plan_of(made).out.find("NOT EVALUATED") != std::string::npos);
+  CHECK(check_of(made).err.find("node \"web\" could not be evaluated") != std::string::npos);
+}
+
+TEST_CASE("a flake without nodes selects nothing") {
+  FakeStore store;
+  store.outputs["flake"] = R"({"nodes": {}})";
+  CHECK(check_of(made_from(store)).code == ExitCode::nothing_selected);
+}
+
+TEST_CASE("a signal is told by its exit code") {
+  MadePlan made;
+  made.signal = SIGINT;
+  CHECK(plan_of(made).code == ExitCode::interrupted);
+  made.signal = SIGTERM;
+  CHECK(check_of(made).code == ExitCode::terminated);
+  CHECK(plan_of(made).out.empty());
+}
+
+TEST_CASE("schemas end in one line feed") {
+  for (const SchemaName name : {SchemaName::plan, SchemaName::events}) {
+    std::ostringstream out;
+    print_schema({name}, out);
+    CHECK(out.str().starts_with("{"));
+    CHECK(out.str().ends_with("}\n"));
+    CHECK(out.str().find("draft-07") != std::string::npos);
+  }
+}
+
+} // namespace belay::runner
