@@ -83,14 +83,17 @@ private:
     ProcessResult process;
     for (const auto& batch : batches(derivations)) {
       process = realise(batch, arguments, log);
+      if (process.end != ProcessResult::End::exited) {
+        break; // killed: by the kernel for memory, most likely, and again if we went on
+      }
     }
     settle(log);
     explain(log);
-    const bool settled_some = pending_.size() < before;
-    if (!settled_some) {
-      give_up(log, process);
+    if (process.end == ProcessResult::End::exited && pending_.size() < before) {
+      return true;
     }
-    return settled_some;
+    give_up(log, process);
+    return false;
   }
 
   ProcessResult realise(const std::vector<StorePath>& derivations,
@@ -157,9 +160,9 @@ private:
   }
 
   void give_up(const LogFollower& log, const ProcessResult& process) {
-    std::string error = log.errors();
-    if (error.empty()) {
-      error = "nix-store " + process.describe() + " and left it unbuilt";
+    std::string error = "nix-store " + process.describe() + " and left it unbuilt";
+    if (const std::string said = log.errors(); !said.empty()) {
+      error += ": " + said;
     }
     for (const std::size_t at : pending_) {
       results_[at].error = error;

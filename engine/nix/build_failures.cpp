@@ -75,10 +75,13 @@ Failures failures_of(ProcessRunner& runner, std::span<const StorePath> goals,
              dependents(runner, derivation, wait));
     }
   }
+  const std::string general = log.general_errors();
   for (std::size_t at = 0; at < goals.size(); ++at) {
     const std::string& goal = goals[at].string();
-    if (!failures[at] && log.started(goal)) { // it was tried and said no reason
-      failures[at] = BuildFailure{goal, describe(goal, "the build of " + goal + " failed", log)};
+    if (!failures[at] && log.started(goal)) { // it was tried, and nothing was said of it alone
+      const std::string what = "the build of " + goal + " did not end";
+      failures[at] =
+          BuildFailure{goal, describe(goal, general.empty() ? what : what + ": " + general, log)};
     }
   }
   return failures;

@@ -80,46 +80,81 @@ const json& member(const json& object, const char* name) {
   return found != object.end() && found->is_object() ? *found : nothing;
 }
 
-/// Every derivation in the context of some path.
-std::vector<StorePath> derivations_in(const json& output) {
-  std::vector<StorePath> derivations;
+/// What a run will need of the store: the profiles' paths, and the derivations in their context.
+std::vector<StorePath> paths_in(const json& output) {
+  std::vector<StorePath> paths;
+  const auto add = [&paths](const std::string& text) {
+    if (auto path = StorePath::parse(text)) {
+      paths.push_back(std::move(*path));
+    }
+  };
   for (const json& node : member(output, "nodes")) {
     for (const json& profile : member(member(node, "value"), "profiles")) {
+      if (profile.is_object() && profile.contains("path") && profile["path"].is_string()) {
+        add(profile["path"].get<std::string>());
+      }
       for (const auto& [path, context] : member(profile, "context").items()) {
-        if (auto parsed = StorePath::parse(path); parsed && parsed->is_derivation()) {
-          derivations.push_back(*parsed);
-        }
+        add(path);
       }
     }
   }
-  return derivations;
+  return paths;
 }
+
+/// One call of evaluate().
+class Evaluator {
+public:
+  Evaluator(ProcessRunner& runner, const EvaluateRequest& request, const ProgressSink& sink,
+            const Wait& wait)
+      : runner_(runner), request_(request), sink_(sink), wait_(wait) {}
+
+  json run() {
+    auto evaluation = attempt(projection(request_.selection), sink_);
+    if (!evaluation.process.succeeded() && is_partial(request_.selection)) {
+      // It may be a node that nobody asked for, whose profiles we only wanted to name.
+      evaluation = attempt(projection(request_.selection, Others::names_alone), {});
+    }
+    if (!evaluation.process.succeeded()) {
+      fail(request_.flake, evaluation);
+    }
+    json output = parse_output(request_.flake, evaluation.process);
+    explain_failed_nodes(output);
+    return output;
+  }
+
+private:
+  Evaluation attempt(const std::string& expression, const ProgressSink& sink) {
+    return run_evaluation(runner_, evaluate_command(request_, expression), request_.flake, sink,
+                          wait_);
+  }
+
+  /// tryEval eats the message: a second evaluation, of that node alone, brings it.
+  void explain_failed_nodes(json& output) {
+    std::size_t explained = 0;
+    for (auto& [name, node] : output["nodes"].items()) {
+      if (node.value("ok", true) || explained++ >= explained_nodes) {
+        continue;
+      }
+      const auto again = attempt(failing_projection(name, request_.selection), {});
+      node["error"] = again.error;
+      if (sink_) {
+        sink_({.derivation = {}, .text = "node " + one_line(name) + ": " + again.error});
+      }
+    }
+  }
+
+  ProcessRunner& runner_;
+  const EvaluateRequest& request_;
+  const ProgressSink& sink_;
+  const Wait& wait_;
+};
 
 } // namespace
 
 std::string LocalNix::evaluate(const EvaluateRequest& request, const ProgressSink& sink,
                                const Wait& wait) {
-  const auto evaluation = run_evaluation(
-      runner_, evaluate_command(request, projection(request.selection)), request.flake, sink, wait);
-  if (!evaluation.process.succeeded()) {
-    fail(request.flake, evaluation);
-  }
-  json output = parse_output(request.flake, evaluation.process);
-  roots_.add(derivations_in(output), wait);
-
-  std::size_t explained = 0;
-  for (auto& [name, node] : output["nodes"].items()) {
-    if (node.value("ok", true) || explained++ >= explained_nodes) {
-      continue;
-    }
-    const auto again = run_evaluation(
-        runner_, evaluate_command(request, failing_projection(name, request.selection)),
-        request.flake, {}, wait);
-    node["error"] = again.error;
-    if (sink) {
-      sink({.derivation = {}, .text = "node " + one_line(name) + ": " + again.error});
-    }
-  }
+  const json output = Evaluator(runner_, request, sink, wait).run();
+  roots_.add(paths_in(output), wait);
   return output.dump();
 }
 

@@ -14,7 +14,7 @@ namespace {
 /// Linux takes no argument longer than 128 KiB (MAX_ARG_STRLEN).
 constexpr std::size_t longest_expression = 120 * 1024;
 
-/// Follows "deploy: let selection = …; everything = …; in".
+/// Follows "deploy: let everything = …; nameOthers = …; selection = …; in".
 constexpr std::string_view functions = R"nix(
 let
   inherit (builtins)
@@ -80,7 +80,7 @@ let
       selected = everything || selection ? ${name};
       attempt = tryEval (forced name node);
     in
-    { inherit selected; profileNames = profileNames node; }
+    { inherit selected; profileNames = if selected || nameOthers then profileNames node else [ ]; }
     // (if !selected then { }
     else if attempt.success then { ok = true; value = attempt.value; }
     else { ok = false; });
@@ -134,18 +134,20 @@ std::string profile_set(const std::optional<std::set<std::string>>& profiles) {
   return text + "}";
 }
 
-std::string bindings(const std::optional<Selection>& selection) {
-  std::string text =
-      selection ? "everything = false; selection = { " : "everything = true; selection = { ";
+std::string bindings(const std::optional<Selection>& selection, Others others) {
+  std::string text = selection ? "everything = false; " : "everything = true; ";
+  text += others == Others::profile_names ? "nameOthers = true; " : "nameOthers = false; ";
+  text += "selection = { ";
   for (const auto& [node, profiles] : selection.value_or(Selection{})) {
     text += plan::nix_string(node) + " = " + profile_set(profiles) + "; ";
   }
   return text + "};";
 }
 
-std::string expression(const std::vector<plan::Target>& selection, std::string_view result) {
-  std::string text = "deploy: let " + bindings(merge(selection)) + " in" + std::string(functions) +
-                     std::string(result);
+std::string expression(const std::vector<plan::Target>& selection, Others others,
+                       std::string_view result) {
+  std::string text = "deploy: let " + bindings(merge(selection), others) + " in" +
+                     std::string(functions) + std::string(result);
   if (text.size() > longest_expression) {
     throw Error(ErrorKind::usage, "the targets name more nodes than one evaluation can be told: "
                                   "name the flake alone, or split the run");
@@ -155,14 +157,19 @@ std::string expression(const std::vector<plan::Target>& selection, std::string_v
 
 } // namespace
 
-std::string projection(const std::vector<plan::Target>& selection) {
-  return expression(selection, whole_result);
+std::string projection(const std::vector<plan::Target>& selection, Others others) {
+  return expression(selection, others, whole_result);
+}
+
+bool is_partial(const std::vector<plan::Target>& selection) {
+  return merge(selection).has_value();
 }
 
 std::string failing_projection(const std::string& node,
                                const std::vector<plan::Target>& selection) {
   const std::string name = plan::nix_string(node);
-  return expression(selection, "builtins.seq (forced " + name + " nodes.${" + name + "}) true");
+  return expression(selection, Others::names_alone,
+                    "builtins.seq (forced " + name + " nodes.${" + name + "}) true");
 }
 
 } // namespace belay::nix

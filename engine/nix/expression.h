@@ -15,9 +15,19 @@
 
 namespace belay::nix {
 
+/// What is said of nodes that are not selected.
+enum class Others {
+  profile_names, ///< so that a misspelt one can be answered with the right one
+  names_alone,   ///< nothing of them is forced
+};
+
 /// The whole expression. Names reach it as string literals, never as code. Throws Error{usage}
 /// where the selection names more than fits on a command line.
-std::string projection(const std::vector<plan::Target>& selection);
+std::string projection(const std::vector<plan::Target>& selection,
+                       Others others = Others::profile_names);
+
+/// Whether the selection leaves nodes out.
+bool is_partial(const std::vector<plan::Target>& selection);
 
 /// The same for one node, without tryEval: fails with the message that tryEval ate.
 std::string failing_projection(const std::string& node, const std::vector<plan::Target>& selection);

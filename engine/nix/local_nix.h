@@ -21,7 +21,8 @@ public:
   explicit LocalNix(ProcessRunner& runner);
 
   std::string version(const Wait& wait) override;
-  /// Roots the derivations that it finds, too.
+  /// Roots the derivations and the paths that it finds, too. A node whose evaluation failed has the
+  /// message as `error` beside `ok` (the first few of them: each costs an evaluation of that node).
   std::string evaluate(const EvaluateRequest& request, const ProgressSink& sink,
                        const Wait& wait) override;
   /// Roots derivations before and outputs after, too.

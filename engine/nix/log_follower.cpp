@@ -19,14 +19,6 @@ constexpr std::size_t kept_activities = 100'000;
 
 constexpr std::int64_t notice_level = 2; // 3 and up: lists of what will be built, chatter
 
-bool tells_of_another(std::string_view message) {
-  return message.find("dependencies of derivation") != std::string_view::npos || // 2.x
-         message.find("dependency failed") != std::string_view::npos ||          // since 2.30
-         message.find("dependencies failed") != std::string_view::npos ||
-         (message.find("build of '") != std::string_view::npos &&
-          message.find("' on '") == std::string_view::npos); // "on": by a remote builder
-}
-
 void push_bounded(std::deque<std::string>& lines, std::string line) {
   lines.push_back(std::move(line));
   if (lines.size() > kept_lines) {
@@ -41,10 +33,15 @@ std::string joined(const std::deque<std::string>& lines) {
 
 } // namespace
 
+bool tells_of_another(std::string_view message) {
+  return message.find("dependencies of derivation") != std::string_view::npos || // 2.x
+         message.find("dependency failed") != std::string_view::npos ||          // since 2.30
+         message.find("dependencies failed") != std::string_view::npos ||
+         (message.find("build of '") != std::string_view::npos &&
+          message.find("' on '") == std::string_view::npos); // "on": by a remote builder
+}
+
 std::string failed_derivation(std::string_view message) {
-  if (tells_of_another(message)) {
-    return {};
-  }
   std::set<std::string> named;
   constexpr std::string_view end = ".drv'";
   for (auto at = message.find(end); at != std::string_view::npos; at = message.find(end, at + 1)) {
@@ -141,7 +138,9 @@ void LogFollower::take_log_line(const LogRecord& record) {
 
 void LogFollower::take_message(const LogRecord& record) {
   const bool error = record.level == 0 && record.text.starts_with("error:");
-  if (error && failures_.size() < kept_failures) {
+  if (error && tells_of_another(record.text)) {
+    push_bounded(secondary_, readable_error(record.text));
+  } else if (error && failures_.size() < kept_failures) {
     failures_.push_back({failed_derivation(record.text), readable_error(record.text)});
   }
   if (record.level <= notice_level) {
@@ -154,12 +153,25 @@ void LogFollower::keep_plain(const std::string& text) {
   say_lines(text);
 }
 
-std::string LogFollower::errors() const {
-  std::string text;
+std::string LogFollower::general_errors() const {
+  std::vector<std::string> messages;
   for (const auto& failure : failures_) {
-    text += (text.empty() ? "" : "\n") + failure.message;
+    if (failure.derivation.empty()) {
+      messages.push_back(failure.message);
+    }
   }
-  return text.empty() ? joined(plain_) : text;
+  return join(messages, "\n");
+}
+
+std::string LogFollower::errors() const {
+  if (failures_.empty()) {
+    return joined(secondary_.empty() ? plain_ : secondary_);
+  }
+  std::vector<std::string> messages;
+  for (const auto& failure : failures_) {
+    messages.push_back(failure.message);
+  }
+  return join(messages, "\n");
 }
 
 Instant LogFollower::finished_at(const std::string& derivation) const {

@@ -26,10 +26,12 @@ public:
     std::string derivation; ///< empty where the message names none
     std::string message;
   };
-  /// Errors in the order in which Nix said them; of builds, those of the builds themselves and not
-  /// of what waited for them.
+  /// Errors in the order in which Nix said them, without those that merely tell that something
+  /// else failed.
   const std::deque<Failure>& failures() const { return failures_; }
-  /// All errors, and what else came that was not JSON, as text.
+  /// Those that are about no derivation ("no space left"), as text.
+  std::string general_errors() const;
+  /// All errors; where there is none, what came that was not JSON.
   std::string errors() const;
 
   bool started(const std::string& derivation) const { return started_.contains(derivation); }
@@ -55,6 +57,7 @@ private:
   std::set<std::string> quiet_finish_;
   std::unordered_map<std::int64_t, Activity> activities_;
   std::deque<Failure> failures_;
+  std::deque<std::string> secondary_; ///< errors that tell of others
   std::deque<std::string> plain_;
   std::unordered_map<std::string, Instant> started_; ///< to when it stopped
   std::unordered_map<std::string, std::deque<std::string>> logs_;
@@ -62,8 +65,9 @@ private:
   std::vector<std::string> copied_;
 };
 
-/// The derivation that an error message of Nix is about: the only one that it names, unless it
-/// merely tells that something else failed. Empty where there is none.
+/// Whether an error merely tells that something else failed ("1 dependencies of …").
+bool tells_of_another(std::string_view message);
+/// The derivation that an error is about: the only one that it names, else empty.
 std::string failed_derivation(std::string_view message);
 
 } // namespace belay::nix

@@ -91,6 +91,18 @@ TEST_CASE("what is not selected is named but not evaluated") {
   CHECK(output["nodes"]["c"] == json({{"selected", false}, {"profileNames", json::array()}}));
 }
 
+TEST_CASE("a node that cannot even be named does not keep others from being deployed") {
+  Evaluated evaluated;
+  const std::string flake = R"nix({ deploy.nodes = {
+    good = { hostname = "good"; profiles.p.path = "/x"; };
+    broken = { }.missing;
+  }; })nix";
+  const json output = evaluated.of(flake, {{".", "good", {}}});
+  CHECK(output["nodes"]["good"]["value"]["hostname"] == "good");
+  CHECK(output["nodes"]["broken"] == json({{"selected", false}, {"profileNames", json::array()}}));
+  CHECK_THAT(evaluated.error_of(evaluated.world.flake(flake)), Contains("'missing'"));
+}
+
 TEST_CASE("a node named whole is whole whatever else is said of it") {
   Evaluated evaluated;
   const json output = evaluated.of(two_nodes, {{".", "web-1", "app"}, {".", "web-1", {}}});

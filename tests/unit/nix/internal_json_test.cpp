@@ -89,13 +89,17 @@ TEST_CASE("an error is put down to the derivation that it is about") {
   CHECK(failed_derivation("error: build of '" + drv + "' on 'ssh://b' failed: no space") == drv);
   CHECK(failed_derivation("error: Cannot build '" + drv + "'.\n       Reason: builder failed") ==
         drv);
-  CHECK(failed_derivation("error: 1 dependencies of derivation '" + drv + "' failed to build")
-            .empty());
-  CHECK(failed_derivation("error: Cannot build '" + drv + "'.\n       Reason: 1 dependency failed.")
-            .empty());
   CHECK(failed_derivation("error: build of '" + drv + "', '" + other_drv + "' failed").empty());
   CHECK(failed_derivation("error: no space left on device").empty());
   CHECK(failed_derivation(".drv'").empty());
+}
+
+TEST_CASE("an error that tells of another one is not taken for the cause") {
+  CHECK(tells_of_another("error: 1 dependencies of derivation '" + drv + "' failed to build"));
+  CHECK(tells_of_another("error: Cannot build '" + drv + "'.\n  Reason: 1 dependency failed."));
+  CHECK(tells_of_another("error: build of '" + drv + "', '" + other_drv + "' failed"));
+  CHECK_FALSE(tells_of_another("error: builder for '" + drv + "' failed with exit code 3"));
+  CHECK_FALSE(tells_of_another("error: build of '" + drv + "' on 'ssh://b' failed: no space"));
 }
 
 TEST_CASE("only the build's own arguments are kept") {

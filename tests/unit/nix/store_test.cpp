@@ -44,6 +44,17 @@ TEST_CASE("derivations and outputs survive a collection until the store object d
   CHECK(world.run({"nix-store", "--gc", "--print-roots"}).empty());
 }
 
+TEST_CASE("a path that no derivation builds is kept from its evaluation on") {
+  PrivateNix world;
+  LocalNix nix(world.runner());
+  const auto flake = world.flake("{ deploy.nodes.a.profiles.p.path = ./extra; }");
+  replace_file(std::filesystem::path(flake) / "extra", "of the flake");
+  const json output = json::parse(nix.evaluate({flake, {}, {}}, {}, soon()));
+  const json profile = output["nodes"]["a"]["value"]["profiles"]["p"];
+  world.run({"nix-store", "--gc"});
+  CHECK(exists(store_path(profile["path"].get<std::string>())));
+}
+
 TEST_CASE("rooting leaves out what is not valid and keeps the rest") {
   PrivateNix world;
   LocalNix nix(world.runner());
