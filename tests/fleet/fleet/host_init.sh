@@ -18,6 +18,10 @@ pivot_root . old-root
 umount -l /old-root
 hostname "$name"
 
+# Each boot has an id of its own, as the kernel would give it.
+cat /proc/sys/kernel/random/uuid >/run/boot_id
+mount --bind /run/boot_id /proc/sys/kernel/random/boot_id
+
 mkdir -p /run/sshd
 /usr/sbin/sshd -E /var/log/sshd.log >&2
 echo up
