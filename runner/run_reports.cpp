@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runner/run_reports.h"
+
+#include "engine/base/text.h"
+#include "engine/event/run_state.h"
+#include "reporters/console.h"
+#include "reporters/jsonl.h"
+#include "reporters/junit.h"
+
+#include <iostream>
+
+namespace belay::runner {
+
+namespace {
+
+// outputs: deliveries get 60 s after the run's end, 2 s when it was cancelled.
+constexpr Duration finish_limit = std::chrono::seconds(60);
+constexpr Duration cancelled_finish_limit = std::chrono::seconds(2);
+
+void complain(const std::string& message) {
+  std::cerr << "belay: " << message << '\n';
+}
+
+} // namespace
+
+RunReports::RunReports(const plan::Reports& reports, const std::vector<plan::Webhook>& webhooks,
+                       const Clock& clock, std::function<void(event::Draft)> post)
+    : clock_(clock), started_(clock.now()), fan_out_(complain),
+      emitter_(make_uuid_v7(clock.wall()), clock, fan_out_) {
+  // The stream first: it is what all else can be made from again.
+  if (reports.events) {
+    fan_out_.add(std::make_unique<reporters::JsonlReporter>(*reports.events));
+    artifacts_["events"] = *reports.events;
+  }
+  if (reports.junit) {
+    fan_out_.add(std::make_unique<reporters::JunitReporter>(*reports.junit));
+    artifacts_["junit"] = *reports.junit;
+  }
+  fan_out_.add(reporters::make_console_reporter());
+  static_cast<void>(webhooks);
+  static_cast<void>(post);
+}
+
+void RunReports::emit(event::Payload payload, event::Subject subject, event::Level level,
+                      std::string message) {
+  emitter_.emit({std::move(payload), std::move(subject), level, std::move(message)});
+}
+
+event::ExitCode RunReports::close() {
+  const auto verdict = event::judge(state());
+  event::RunFinished finished;
+  finished.outcome = verdict.outcome;
+  finished.exit_code = verdict.exit_code;
+  finished.reason = verdict.reason;
+  finished.counts = verdict.counts;
+  finished.duration = clock_.now() - started_;
+  finished.artifacts = artifacts_;
+  finished.nodes = verdict.nodes;
+  const bool cancelled = state().cancel.has_value();
+  emit(std::move(finished), {},
+       verdict.outcome == event::Outcome::success ? event::Level::info : event::Level::error);
+  fan_out_.finish(clock_.now() + (cancelled ? cancelled_finish_limit : finish_limit));
+  return static_cast<event::ExitCode>(verdict.exit_code);
+}
+
+} // namespace belay::runner

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/base/clock.h"
+#include "engine/event/event.h"
+#include "engine/event/exit_code.h"
+#include "engine/plan/plan.h"
+#include "reporters/reporter.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+// The reports of one run: every output is opened before anything has an effect, so that a path that
+// cannot be written is a wrong command line and not a lost report. From the first event to the exit
+// code everything goes through here.
+
+namespace belay::runner {
+
+class RunReports {
+public:
+  /// `post` takes what a reporter wants told (webhook.delivered) from any thread; it may be called
+  /// only between the first event and close(). Throws Error{usage} for an output that cannot be
+  /// opened, Error{secret} for a webhook's secret that is not there.
+  RunReports(const plan::Reports& reports, const std::vector<plan::Webhook>& webhooks,
+             const Clock& clock, std::function<void(event::Draft)> post);
+
+  event::Emitter& emitter() { return emitter_; }
+  const event::RunState& state() const { return fan_out_.state(); }
+  void emit(event::Payload payload, event::Subject subject = {},
+            event::Level level = event::Level::info, std::string message = {});
+
+  /// Judges, tells run.finished, gives the reporters their time, and says the exit code.
+  event::ExitCode close();
+
+private:
+  const Clock& clock_;
+  Instant started_;
+  std::map<std::string, std::string> artifacts_;
+  reporters::FanOut fan_out_;
+  event::Emitter emitter_;
+};
+
+} // namespace belay::runner

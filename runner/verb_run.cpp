@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runner/verb_run.h"
+
+#include "engine/base/error.h"
+#include "engine/base/process.h"
+#include "engine/base/text.h"
+#include "engine/nix/local_nix.h"
+#include "engine/run/announcement.h"
+#include "engine/run/loop.h"
+#include "engine/run/scheduler.h"
+#include "engine/run/step_runner.h"
+#include "engine/run/thread_executor.h"
+#include "engine/ssh/libssh2_transport.h"
+#include "runner/agent_folders.h"
+#include "runner/ci_context.h"
+#include "runner/load_plan.h"
+#include "runner/run_reports.h"
+#include "runner/version.h"
+
+#include <memory>
+#include <unistd.h>
+
+namespace belay::runner {
+
+using event::Outcome;
+using event::Stage;
+using plan::Diagnostics;
+
+namespace {
+
+constexpr Duration evaluate_limit = std::chrono::hours(2);
+
+class Deploy {
+public:
+  Deploy(const RunOptions& options, SignalWatch& signals)
+      : options_(options), loaded_(load_plan_file(options)), nix_(processes_),
+        executor_([this](const run::Step& step,
+                         run::StepContext& context) { return do_step(step, context); },
+                  clock_),
+        reports_(loaded_.reports(), loaded_.webhooks(), clock_,
+                 [this](event::Draft draft) { executor_.tell(std::move(draft)); }) {
+    signals.start([this](int signal) { executor_.interrupt(signal); });
+  }
+
+  event::ExitCode run() {
+    tell_started();
+    if (evaluate() && resolve()) {
+      deploy();
+    }
+    const auto code = reports_.close();
+    if (left_) {
+      // A second signal: steps may still be waiting for their targets; nobody waits for them.
+      _exit(static_cast<int>(code));
+    }
+    return code;
+  }
+
+private:
+  void tell_started() {
+    event::RunStarted started;
+    started.tool_name = "belay";
+    started.tool_version = version;
+    started.nix_version = nix_version();
+    started.command = "run";
+    started.plan_path = loaded_.file_name();
+    started.flakes = loaded_.flakes();
+    started.environment = loaded_.environment();
+    started.trigger = detect_trigger(environment_variable);
+    started.rev = detect_revision(environment_variable);
+    started.host = host_name();
+    started.pid = getpid();
+    started.options = options_.given;
+    reports_.emit(std::move(started));
+    if (!options_.skip_checks) {
+      event::DiagnosticFound found;
+      found.severity = event::DiagnosticFound::Severity::warning;
+      found.code = "checks-not-run";
+      reports_.emit(std::move(found), {}, event::Level::warn,
+                    "no flake checks were run: this version has none; --skip-checks says so "
+                    "without this line");
+    }
+  }
+
+  std::string nix_version() {
+    try {
+      return nix_.version(Wait::at_most(std::chrono::seconds(20)));
+    } catch (const Error&) {
+      return {}; // the evaluation will say what is wrong
+    }
+  }
+
+  static std::string host_name() {
+    char name[256] = {};
+    gethostname(name, sizeof name - 1);
+    return name;
+  }
+
+  // ---- evaluate ----
+
+  bool evaluate() {
+    const auto started = clock_.now();
+    reports_.emit(event::StageStarted{}, {{}, {}, Stage::evaluate, 0}, event::Level::debug);
+    const run::Step step{evaluate_step, run::StepKind::evaluate, {}};
+    const auto end = run::run_single_step(step, executor_, reports_.emitter(), clock_);
+    left_ = end.left;
+    event::EvaluateFinished finished;
+    finished.duration = clock_.now() - started;
+    finished.outcome = end.signal != 0            ? Outcome::cancelled
+                       : evaluation_error_        ? Outcome::failure
+                       : end.result.error.empty() ? Outcome::success
+                                                  : Outcome::error;
+    finished.error = evaluation_error_.value_or(end.result.error);
+    const bool good = finished.outcome == Outcome::success;
+    reports_.emit(std::move(finished), {{}, {}, Stage::evaluate, 0},
+                  good ? event::Level::info : event::Level::error);
+    tell_problems(problems_told_);
+    return good;
+  }
+
+  /// Every flake in turn, in a worker: a signal stops it.
+  run::StepResult evaluate_flakes(const run::Step& step, run::StepContext& context) {
+    run::StepResult result;
+    result.id = step.id;
+    const auto log = [&](const nix::Progress& progress) {
+      context.tell({event::LogLine{"nix", progress.text, std::nullopt, true},
+                    {{}, {}, Stage::evaluate, 0},
+                    event::Level::debug,
+                    {}});
+    };
+    try {
+      evaluation_error_ = evaluate_all(loaded_, options_, nix_, log,
+                                       Wait::at_most(evaluate_limit, context.work()));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::cancelled) {
+        evaluation_error_ = error.message();
+      }
+    }
+    return result;
+  }
+
+  // ---- resolve ----
+
+  bool resolve() {
+    plan_ = loaded_.resolve();
+    for (auto& problem : check_paths(plan_, nix_, Wait::at_most(std::chrono::minutes(1)))) {
+      loaded_.add_problem(std::move(problem));
+    }
+    tell_problems(problems_told_);
+    if (plan::has_errors(loaded_.problems())) {
+      return false;
+    }
+    if (plan_.nodes.empty()) {
+      event::DiagnosticFound found;
+      found.code = reason_of(ErrorKind::nothing_selected);
+      reports_.emit(std::move(found), {}, event::Level::error,
+                    "nothing is selected: no node to deploy");
+      return false;
+    }
+    reports_.emit(run::announce(plan_));
+    return true;
+  }
+
+  /// Tells those from number `from` on.
+  void tell_problems(std::size_t& from) {
+    const auto& problems = loaded_.problems();
+    for (; from < problems.size(); ++from) {
+      const auto& problem = problems[from];
+      const bool error = problem.severity == plan::Diagnostic::Severity::error;
+      event::DiagnosticFound found;
+      found.severity = error ? event::DiagnosticFound::Severity::error
+                             : event::DiagnosticFound::Severity::warning;
+      found.code = problem.code;
+      found.file = problem.file;
+      found.line = problem.line;
+      found.column = problem.column;
+      found.hint = problem.hint;
+      reports_.emit(std::move(found), {}, error ? event::Level::error : event::Level::warn,
+                    problem.message);
+    }
+  }
+
+  // ---- deploy ----
+
+  void deploy() {
+    make_tools();
+    run::EmittingSink sink(reports_.emitter());
+    run::Scheduler scheduler(plan_, clock_.now(), sink);
+    left_ = run::run_loop(plan_, scheduler, executor_, reports_.emitter(), clock_).left;
+  }
+
+  void make_tools() {
+    ssh::Libssh2Options ssh_options;
+    ssh_options.jitter_seed = static_cast<std::uint64_t>(clock_.wall().time_since_epoch().count());
+    ssh_options.on_warning = [this](const std::string& node, const std::string& message) {
+      executor_.tell({event::LogLine{"ssh", message, std::nullopt, true},
+                      {node, {}, {}, 0},
+                      event::Level::warn,
+                      {}});
+    };
+    transport_ = std::make_unique<ssh::Libssh2Transport>(processes_, ssh_options);
+    agents_ =
+        std::make_unique<run::AgentFinder>(agent_folders(environment_variable), own_system(), nix_);
+    run::StepRunnerOptions options;
+    options.run = reports_.emitter().run();
+    options.holder_url = detect_trigger(environment_variable).url;
+    options.nix_arguments = options_.nix_arguments;
+    step_runner_ =
+        std::make_unique<run::StepRunner>(plan_, *transport_, nix_, *agents_, std::move(options));
+  }
+
+  run::StepResult do_step(const run::Step& step, run::StepContext& context) {
+    return step.kind == run::StepKind::evaluate ? evaluate_flakes(step, context)
+                                                : step_runner_->run(step, context);
+  }
+
+  static constexpr run::StepId evaluate_step = 1'000'000'000; ///< apart from the scheduler's
+
+  const RunOptions& options_;
+  SystemClock clock_;
+  LoadedPlan loaded_;
+  PosixProcessRunner processes_;
+  nix::LocalNix nix_;
+  std::optional<std::string> evaluation_error_;
+  std::size_t problems_told_ = 0;
+  plan::Plan plan_;
+  std::unique_ptr<ssh::Transport> transport_;
+  std::unique_ptr<run::AgentFinder> agents_;
+  std::unique_ptr<run::StepRunner> step_runner_;
+  bool left_ = false;
+  run::ThreadExecutor executor_;
+  RunReports reports_;
+};
+
+} // namespace
+
+event::ExitCode run_deploy(const RunOptions& options, SignalWatch& signals) {
+  return Deploy(options, signals).run();
+}
+
+} // namespace belay::runner
