@@ -84,8 +84,12 @@ bool kills_user_processes(ProcessRunner& processes) {
 }
 
 std::vector<std::string> KeeperCommand::argv() const {
-  return {agent, verb == KeeperVerb::keep ? "keep" : "recover", "--state-directory",
-          files.state_directory().string(), files.id()};
+  std::vector<std::string> words = {agent, verb == KeeperVerb::keep ? "keep" : "recover"};
+  if (restart) {
+    words.emplace_back("--restart");
+  }
+  words.insert(words.end(), {"--state-directory", files.state_directory().string(), files.id()});
+  return words;
 }
 
 std::vector<std::string> systemd_command(const KeeperCommand& command, Detachment detachment) {
@@ -117,7 +121,9 @@ Detachment RealDetacher::start(const KeeperCommand& command) {
       return wanted_;
     }
   }
-  spawn({.argv = command.argv(),
+  auto restarting = command;
+  restarting.restart = true;
+  spawn({.argv = restarting.argv(),
          .environment = environment_,
          .directory = "/",
          .output = command.files.keeper_log(),

@@ -34,6 +34,7 @@ struct KeeperCommand {
   std::string agent; ///< whole path of this program
   TransactionFiles files;
   KeeperVerb verb = KeeperVerb::keep;
+  bool restart = false;                  ///< nobody else starts it again when it dies
   std::vector<std::string> argv() const; ///< AGENT keep --state-directory DIR TX
 };
 

@@ -9,9 +9,11 @@
 #include "engine/agent/status.h"
 #include "engine/base/error.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace belay::agent {
 
@@ -19,6 +21,7 @@ namespace {
 
 constexpr std::chrono::seconds lock_limit{5};
 constexpr std::chrono::seconds mutex_limit{20};
+constexpr std::chrono::seconds restart_pause{1};
 
 std::unique_ptr<Containment> make_containment(const Record& record, ProcessRunner& processes) {
   const auto found = record.details.find("detach");
@@ -92,7 +95,7 @@ int keep(const TransactionFiles& files, KeeperVerb verb, ProcessRunner& processe
   const auto record = read_record(files.record());
   if (!record) {
     std::fprintf(stderr, "belay-agent: there is no transaction %s\n", files.id().c_str());
-    return 1;
+    return verb == KeeperVerb::keep ? 0 : 1; // a unit that fails would be started again for ever
   }
   const auto lock = FileLock::acquire(files.lock(), Wait::at_most(lock_limit));
   const View view(record->profiles.size(), read_journal(files.journal()));
@@ -100,6 +103,23 @@ int keep(const TransactionFiles& files, KeeperVerb verb, ProcessRunner& processe
     keep_open(files, *record, verb, processes, clock);
   }
   return 0;
+}
+
+int keep_restarting(const TransactionFiles& files, KeeperVerb verb, ProcessRunner& processes,
+                    Clock& clock) {
+  for (;;) {
+    const pid_t pid = fork();
+    if (pid <= 0) { // the child; also where there is none to be had
+      return keep(files, verb, processes, clock);
+    }
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) <= 1) {
+      return WEXITSTATUS(status);
+    }
+    clock.sleep_until(clock.now() + restart_pause);
+  }
 }
 
 int recover_all(const std::filesystem::path& state_directory, ProcessRunner& processes) {

@@ -15,8 +15,12 @@
 namespace belay::agent {
 
 /// Owns the transaction until it is closed. Returns the exit status: 0 also where another keeper
-/// has it or it is closed already; 1 where there is no such transaction.
+/// has it or it is closed already; recover: 1 where there is no such transaction.
 int keep(const TransactionFiles& files, KeeperVerb verb, ProcessRunner& processes, Clock& clock);
+
+/// The same in a child, and in another one where that dies: what Restart=on-failure is to a unit.
+int keep_restarting(const TransactionFiles& files, KeeperVerb verb, ProcessRunner& processes,
+                    Clock& clock);
 
 /// Ends every open transaction that no living keeper owns, each in a process of its own, because
 /// each has surroundings of its own.

@@ -31,7 +31,10 @@ constexpr const char* help =
 Options
   --state-directory DIR    where transactions are kept (default: $NIX_STATE_DIR/belay for root,
                            ${XDG_STATE_HOME:-~/.local/state}/belay for others)
+  --restart                keep, recover: begin again in a new process where this one dies
   --version, --help
+
+Exit codes: 0 done, 1 no such transaction or the other side is gone, 2 usage, 3 could not be done
 )";
 
 struct Options {
@@ -39,6 +42,7 @@ struct Options {
   std::optional<std::string> transaction;
   std::optional<std::filesystem::path> state_directory;
   bool json = false;
+  bool restart = false;
 };
 
 [[noreturn]] void wrong(const std::string& what) {
@@ -52,6 +56,8 @@ Options parse(const std::vector<std::string>& words) {
       options.state_directory = words[++i];
     } else if (words[i] == "--json") {
       options.json = true;
+    } else if (words[i] == "--restart") {
+      options.restart = true;
     } else if (words[i] == "--help" || words[i] == "--version") {
       options.verb = words[i];
       return options;
@@ -83,6 +89,12 @@ void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
+int keep(const Options& options, belay::ProcessRunner& processes, belay::Clock& clock) {
+  const auto verb = options.verb == "keep" ? agent::KeeperVerb::keep : agent::KeeperVerb::recover;
+  return options.restart ? agent::keep_restarting(files_of(options), verb, processes, clock)
+                         : agent::keep(files_of(options), verb, processes, clock);
+}
+
 int run(const Options& options) {
   belay::PosixProcessRunner processes;
   belay::SystemClock clock;
@@ -94,10 +106,8 @@ int run(const Options& options) {
     const auto host = agent::look_around(options.state_directory, processes, clock);
     umask(022); // what scripts get is in the record
     return agent::serve(STDIN_FILENO, STDOUT_FILENO, host);
-  } else if (options.verb == "keep") {
-    return agent::keep(files_of(options), agent::KeeperVerb::keep, processes, clock);
-  } else if (options.verb == "recover" && options.transaction) {
-    return agent::keep(files_of(options), agent::KeeperVerb::recover, processes, clock);
+  } else if (options.verb == "keep" || (options.verb == "recover" && options.transaction)) {
+    return keep(options, processes, clock);
   } else if (options.verb == "recover") {
     return agent::recover_all(state_directory(options), processes);
   } else if (options.verb == "status") {
@@ -118,9 +128,9 @@ int main(int count, char** words) {
     return run(parse(std::vector<std::string>(words + 1, words + count)));
   } catch (const belay::Error& error) {
     std::fprintf(stderr, "belay-agent: %s\n", error.what());
-    return error.kind() == belay::ErrorKind::usage ? 2 : 1;
+    return error.kind() == belay::ErrorKind::usage ? 2 : 3;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "belay-agent: %s\n", error.what());
-    return 1;
+    return 3;
   }
 }
