@@ -24,6 +24,7 @@ def runner_between_activation_and_confirm(fleet):
     check.runs(web, 2, "bad", "good bad")
     wait_until(lambda: check.activated(web) == ["good", "bad", "good"], "the host rolls back")
     wait_until(lambda: check.installed(web) == (1, "good"), "generation 1 is back")
+    wait_until(lambda: web.run("test", "-e", "/run/sshd.pid")[0] == 0, "sshd is back")
     check.reachable(web)
     assert not run.select("run.finished"), "a killed run has no run.finished"
     check.quiet(web, seconds=90)
@@ -31,18 +32,29 @@ def runner_between_activation_and_confirm(fleet):
     check.runs(web, 2, "better", "good bad good better")
 
 
-@hosts(1)
-def keeper_during_the_script(fleet):
-    [web] = fleet
+def kills_while_the_script_runs(web, choose):
     check.ended(deploy({"web-1": node(web, package("good"))}), 0)
     run = start({"web-1": node(web, package("slow", SLOW))})
     wait_until(lambda: "slow" in check.activated(web), "the script runs")
-    [keeper] = [pid for pid, arguments in web.processes().items() if "belay-agent keep" in arguments]
-    web.output("kill", "-KILL", keeper)
+    keepers = sorted(pid for pid, arguments in web.processes().items()
+                     if "belay-agent keep" in arguments)
+    web.output("kill", "-KILL", *choose(keepers))
     check.rolled_back(check.ended(run.wait(), 11), web, "activation", 2, 1)
     check.equal(check.installed(web), (1, "good"), "profile")
     check.equal(check.activated(web)[-1], "good", "last activation")
     check.quiet(web)
+
+
+@hosts(1)
+def keeper_during_the_script(fleet):
+    """The process that owns the transaction; the one above it starts another."""
+    kills_while_the_script_runs(fleet["web-1"], lambda keepers: keepers[-1:])
+
+
+@hosts(1)
+def every_keeper_during_the_script(fleet):
+    """With nobody left that would start another, whoever asks next takes over."""
+    kills_while_the_script_runs(fleet["web-1"], lambda keepers: keepers)
 
 
 @hosts(1)
