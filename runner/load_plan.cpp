@@ -66,8 +66,7 @@ plan::Reports LoadedPlan::reports() const {
 }
 
 std::vector<plan::Webhook> LoadedPlan::webhooks() const {
-  // With mistakes in the file it is not known whom they were meant for.
-  return file() && !plan::has_errors(problems_) ? file()->webhooks : std::vector<plan::Webhook>{};
+  return file() ? file()->webhooks : std::vector<plan::Webhook>{};
 }
 
 std::vector<std::string> LoadedPlan::flakes() const {

@@ -52,8 +52,8 @@ struct PlanFile {
   std::optional<Seconds> grace;
   Settings settings;
   std::map<std::string, NodeOverride> nodes;
-  Reports reports; ///< relative paths made relative to the file's folder
-  std::vector<Webhook> webhooks;
+  Reports reports;               ///< relative paths made relative to the file's folder
+  std::vector<Webhook> webhooks; ///< those without a problem
 };
 
 /// Reads YAML text. Never throws for bad content: it adds to `problems`. `name` is what messages

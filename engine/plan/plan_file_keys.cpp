@@ -56,6 +56,23 @@ Key<T> named_key(std::string_view name, std::map<std::string, Inner> T::*place,
       }};
 }
 
+/// A receiver that is wrong somewhere is left out: half of it might be told what it should not be,
+/// or without a signature.
+void take_webhook(PlanFile& into, const YamlNode& item, const Where& where, std::size_t number,
+                  Problems& problems) {
+  const std::string section = "webhook " + std::to_string(number);
+  const std::size_t before = problems.count();
+  Webhook webhook;
+  webhook.line = item.mark.line;
+  if (require_map(item, {where.key, section}, problems)) {
+    read_section(item, webhook_section(), section, webhook, problems);
+    check_webhook(item, webhook, section, problems);
+  }
+  if (problems.count() == before) {
+    into.webhooks.push_back(std::move(webhook));
+  }
+}
+
 Key<PlanFile> webhooks_key() {
   return {"webhooks",
           {{"type", "array"},
@@ -65,14 +82,9 @@ Key<PlanFile> webhooks_key() {
             if (!require_list(value, where, problems)) {
               return;
             }
+            std::size_t number = 0;
             for (const YamlPointer& item : value.items) {
-              const std::string section = "webhook " + std::to_string(into.webhooks.size() + 1);
-              Webhook& webhook = into.webhooks.emplace_back();
-              webhook.line = item->mark.line;
-              if (require_map(*item, {where.key, section}, problems)) {
-                read_section(*item, webhook_section(), section, webhook, problems);
-                check_webhook(*item, webhook, section, problems);
-              }
+              take_webhook(into, *item, where, ++number, problems);
             }
           }};
 }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace belay::plan {
 namespace {
@@ -91,6 +92,7 @@ private:
         known.insert(known.end(), node.profile_names.begin(), node.profile_names.end());
       }
     }
+    const auto first = static_cast<std::ptrdiff_t>(problems_.size());
     for (const auto& [name, node] : file()->nodes) {
       const auto known = profiles.find(name);
       if (known == profiles.end()) {
@@ -100,6 +102,10 @@ private:
         check_profile_overrides(name, node, known->second);
       }
     }
+    std::sort(problems_.begin() + first, problems_.end(), // by place, not by name
+              [](const Diagnostic& a, const Diagnostic& b) {
+                return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+              });
   }
 
   void check_profile_overrides(const std::string& node_name, const NodeOverride& node,

@@ -46,6 +46,7 @@ public:
 
   Problems(std::string file, Diagnostics& list) : file_(std::move(file)), list_(list) {}
   void error(std::string code, std::string message, Mark mark, std::string hint = {});
+  std::size_t count() const { return count_; } ///< of all, also those that were not kept
 
 private:
   std::string file_;

@@ -193,6 +193,15 @@ TEST_CASE("what is no plan at all is one problem") {
   }
 }
 
+TEST_CASE("a webhook that is wrong somewhere is left out") {
+  const Loaded loaded = load("version: 1\nwebhooks:\n  - {urlEnv: A, secretEnv: [x]}\n"
+                             "  - {urlEnv: B}\n  - {urlEnv: C, secret: x}\n");
+  CHECK(split(loaded.lines, '\n').size() == 3);
+  CHECK(loaded.lines.find("webhook 3") != std::string::npos);
+  REQUIRE(loaded.file.webhooks.size() == 1);
+  CHECK(loaded.file.webhooks[0].url_env == "B");
+}
+
 TEST_CASE("empty sections say nothing, and anchors work") {
   CHECK(problems_of("settings:\nnodes:\nlimits:\nwebhooks:\nreports:\n").empty());
   const Loaded loaded = load("version: 1\nnodes: {a: &x {sshUser: u}, b: *x}\n");

@@ -135,6 +135,16 @@ TEST_CASE("unknown names are answered with what was probably meant") {
     world.file.nodes["db-1"].profiles["app"].mark = {5, 7};
     CHECK(world.problem() == "belay.yaml:5:7: error: unknown profile \"app\" of node \"db-1\"\n");
   }
+  SECTION("several, in the order of the file") {
+    world.file.nodes["a"].mark = {9, 3};
+    world.file.nodes["z"].mark = {4, 3};
+    world.file.nodes["web-1"].profiles["b"].mark = {6, 7};
+    world.with_file();
+    REQUIRE(world.problems.size() == 3);
+    CHECK(world.problems[0].line == 4);
+    CHECK(world.problems[1].line == 6);
+    CHECK(world.problems[2].line == 9);
+  }
   SECTION("profilesOrder") {
     world.web().profiles_order = {"ap"};
     CHECK(world.problem() == "error: node \"web-1\": profilesOrder names the unknown profile "

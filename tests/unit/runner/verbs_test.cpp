@@ -52,6 +52,14 @@ TEST_CASE("a good plan is printed on stdout, and nothing on stderr") {
   CHECK(plan_of(made, PlanFormat::json).out.starts_with("{"));
   CHECK(check_of(made).code == ExitCode::ok);
   CHECK(check_of(made).err == "good: 1 node, 1 profile\n");
+  MadePlan skipping = made;
+  skipping.plan.nodes.push_back(skipping.plan.nodes[0]);
+  skipping.plan.nodes[1].skip = true;
+  skipping.problems.push_back({plan::Diagnostic::Severity::warning, "odd", "odd", "", 0, 0, ""});
+  CHECK(check_of(skipping).err ==
+        "warning: odd
+good: 1 node, 1 profile, 1 skipped by the plan, 1 warning
+");
 }
 
 TEST_CASE("problems go to stderr and no plan to stdout") {
