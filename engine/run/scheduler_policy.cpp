@@ -62,13 +62,14 @@ void Scheduler::State::fail_fast(Instant now) {
   }
 }
 
-/// Once no activation can come any more it is known whether the run stands.
+/// Once no activation can come any more it is known whether the run stands. (A cancel has emptied
+/// `held`, and nothing is held after it: what it found confirmed stays.)
 void Scheduler::State::settle(Instant now) {
   if (undecided == 0) {
     std::vector<NodeIndex> decided = std::exchange(held, {});
     std::reverse(decided.begin(), decided.end()); // newest first
     for (const NodeIndex index : decided)
-      if (bad && !abandon_at && may_be_taken_back(plan.nodes[index]))
+      if (bad && may_be_taken_back(plan.nodes[index]))
         queue_rollback(index);
       else
         queue_finish(index);

@@ -91,10 +91,16 @@ void Checker::on_event(const event::Event& event) {
   else if (const auto* finished = std::get_if<event::NodeFinished>(&payload))
     take(*finished);
   else if (const auto* cancel = std::get_if<event::CancelRequested>(&payload))
-    cancel_ = cancel_.value_or(*cancel);
+    take(*cancel);
   else if (const auto* run = std::get_if<event::RunFinished>(&payload))
     run_finished_ = *run;
   event_ = nullptr;
+}
+
+void Checker::take(const event::CancelRequested& cancel) {
+  require(!cancel_, "a second cancel.requested");
+  cancel_ = cancel;
+  cancelled_at_ = event_->time;
 }
 
 void Checker::take(const event::PlanResolved& plan) {

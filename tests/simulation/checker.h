@@ -56,6 +56,7 @@ private:
   void require(bool holds, std::string_view what);
 
   // ---- checker.cpp: one event after the other ----
+  void take(const event::CancelRequested& cancel);
   void take(const event::PlanResolved& plan);
   void take_stage_started();
   void take_stage_finished(const event::StageFinished& ended);
@@ -84,6 +85,7 @@ private:
   std::map<Work, int> limits_, busy_;
   std::size_t activations_ = 0, last_rollback_rank_ = 0;
   std::optional<event::CancelRequested> cancel_;
+  WallTime cancelled_at_{};
   std::optional<event::RunFinished> run_finished_;
   std::uint64_t sequence_ = 0;
   const event::Event* event_ = nullptr; ///< the one that is looked at

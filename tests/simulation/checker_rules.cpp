@@ -110,6 +110,9 @@ void Checker::check_finish_step(const NodeRecord& node) {
   require(!node.finished, "Finish after the node had ended");
   require(!node.at, "Finish while a step was at work on the node");
   require(copied(node), "Finish of a node without a transaction");
+  const auto patience = policy_.grace - std::chrono::seconds(1);
+  require(!cancel_ || event_->time < cancelled_at_ + patience || patience <= Duration::zero(),
+          "Finish after the grace was over");
   if (!policy_.rollback_succeeded || cancel_ || node.rollback_end || node.failed ||
       !activated(node))
     return;
