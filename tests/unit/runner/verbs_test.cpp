@@ -57,9 +57,7 @@ TEST_CASE("a good plan is printed on stdout, and nothing on stderr") {
   skipping.plan.nodes[1].skip = true;
   skipping.problems.push_back({plan::Diagnostic::Severity::warning, "odd", "odd", "", 0, 0, ""});
   CHECK(check_of(skipping).err ==
-        "warning: odd
-good: 1 node, 1 profile, 1 skipped by the plan, 1 warning
-");
+        "warning: odd\ngood: 1 node, 1 profile, 1 skipped by the plan, 1 warning\n");
 }
 
 TEST_CASE("problems go to stderr and no plan to stdout") {
