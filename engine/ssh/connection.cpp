@@ -16,6 +16,7 @@ namespace {
 // read.
 constexpr std::size_t outbox_cap = 4 * 1024 * 1024;
 constexpr std::size_t inbox_cap = 64 * 1024;
+constexpr std::size_t greeting_cap = 16 * 1024;
 
 void start_libssh2() {
   static std::once_flag once; // libssh2_init may not run twice at a time
@@ -79,6 +80,8 @@ ssize_t Connection::receive(char* buffer, std::size_t size) {
   const auto count = recv(socket_.get(), buffer, size, MSG_DONTWAIT);
   if (count > 0) {
     heard();
+    if (greeting_.size() < greeting_cap)
+      greeting_.append(buffer, static_cast<std::size_t>(count));
     return count;
   }
   if (count == 0)

@@ -23,6 +23,7 @@
 namespace belay::ssh {
 
 /// A question after `interval` of silence; dead after `count` of them without any answer.
+/// libssh2 counts in whole seconds and takes none below two.
 struct KeepAlive {
   Duration interval = std::chrono::seconds(15); // transaction.md's figures: 15 s, 4 times
   int count = 4;
@@ -78,6 +79,9 @@ public:
   std::string last_message() const;
   int last_code() const { return libssh2_session_last_errno(session_); }
 
+  /// What the server said first, in clear: its version and its methods (at most 16 KiB).
+  const std::string& greeting() const { return greeting_; }
+
   /// Keep-alives are an affair of logged-in sessions.
   void start_keep_alive();
 
@@ -105,6 +109,7 @@ private:
   std::string outbox_;
   std::size_t sent_ = 0; ///< of the outbox
   std::string inbox_;    ///< read ahead
+  std::string greeting_;
   std::string loss_;
   bool closing_ = false;
   Instant next_beat_ = Instant::max();

@@ -5,6 +5,7 @@
 #include "engine/ssh/authentication.h"
 #include "engine/ssh/base64.h"
 #include "engine/ssh/connect_failure.h"
+#include "engine/ssh/key_exchange.h"
 #include "engine/ssh/libssh2_session.h"
 #include "engine/ssh/target.h"
 #include "engine/ssh/tcp_connect.h"
@@ -179,10 +180,11 @@ void Libssh2Transport::shake_hands(Connection& connection, const HostKeyExpectat
       [&] { return libssh2_session_handshake(session, connection.fd()); }, wait, "exchanging keys");
   if (code == 0)
     return;
-  throw Error(ErrorKind::transport_unsupported,
-              "the key exchange failed (" + connection.last_message() +
-                  "): this transport and the server have no method in common; use the openssh "
-                  "transport");
+  const auto missing = missing_method(session, connection.greeting(), methods);
+  throw Error(
+      ErrorKind::transport_unsupported,
+      "the key exchange failed: " + (missing.empty() ? connection.last_message() : missing) +
+          "; use the openssh transport, or allow a common method in the sshd_config there");
 }
 
 void Libssh2Transport::check_host_key(Connection& connection, const HostKeyExpectation& expectation,

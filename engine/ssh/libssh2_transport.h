@@ -28,12 +28,12 @@ struct Libssh2Options {
   Duration connect_timeout = std::chrono::seconds(15); ///< TCP and key exchange, where ssh_config
                                                        ///< has no ConnectTimeout
   Duration login_timeout = std::chrono::seconds(60);   ///< half of sshd's LoginGraceTime
-  KeepAlive keep_alive;
+  KeepAlive keep_alive = {};
   std::size_t handshakes_per_host = 8; ///< at once; sshd's MaxStartups begins to refuse at 10
   int max_attempts = 6;                ///< some 6 s of back-off in all
   std::uint64_t jitter_seed = 1;
   /// Told what the user should know though it works; any thread.
-  std::function<void(const std::string& node, const std::string& message)> on_warning;
+  std::function<void(const std::string& node, const std::string& message)> on_warning = {};
 };
 
 class Libssh2Transport final : public Transport {

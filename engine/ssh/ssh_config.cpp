@@ -74,9 +74,11 @@ ResolvedHost interpret_ssh_config(const std::string& answer, const std::string& 
   host.agent_socket = agent ? agent : "";
   for (const auto& [key, values] : keys) {
     const auto before = empty.find(key);
-    if (before == empty.end() || before->second != values)
+    const bool said = before == empty.end() || before->second != values;
+    if (said)
       judge(key, values, host);
-    read_ssh_config_key(key, values, host);
+    if (said || !key.starts_with("serveralive")) // Debian's ssh has a default of its own there
+      read_ssh_config_key(key, values, host);
   }
   return host;
 }

@@ -11,17 +11,19 @@ using belay::ssh::test::TestSshd;
 using belay::ssh::test::TestTransport;
 
 namespace {
-const Wait limit = TestTransport::limit();
+Wait limit() {
+  return TestTransport::limit();
 }
+} // namespace
 
 TEST_CASE("a command's output, error output and status come back") {
   TestSshd sshd;
   TestTransport client;
   const auto session = client.connect(sshd.address());
   CHECK(session->path() == "direct");
-  const auto channel = session->exec("echo out; echo err >&2; exit 3", limit);
+  const auto channel = session->exec("echo out; echo err >&2; exit 3", limit());
   CHECK(read_to_end(*channel) == "out\n");
-  const auto end = channel->close(limit);
+  const auto end = channel->close(limit());
   CHECK(end.clean);
   CHECK(end.exit_status == 3);
   CHECK(end.exit_signal.empty());
@@ -34,13 +36,13 @@ TEST_CASE("input goes in until its end, also a lot of it") {
   TestSshd sshd;
   TestTransport client;
   const auto session = client.connect(sshd.address());
-  const auto channel = session->exec("cksum", limit);
+  const auto channel = session->exec("cksum", limit());
   const std::string chunk(1024 * 1024, 'x');
   for (int i = 0; i < 20; ++i)
-    channel->write(chunk, limit);
-  channel->send_eof(limit);
+    channel->write(chunk, limit());
+  channel->send_eof(limit());
   CHECK(read_to_end(*channel).find(" 20971520") != std::string::npos);
-  CHECK(channel->close(limit).succeeded());
+  CHECK(channel->close(limit()).succeeded());
 }
 
 TEST_CASE("big output arrives whole, and only the last of a long error output is kept") {
@@ -48,9 +50,9 @@ TEST_CASE("big output arrives whole, and only the last of a long error output is
   TestTransport client;
   const auto session = client.connect(sshd.address());
   const auto channel = session->exec(
-      "head -c 5000000 /dev/zero >&2; echo last >&2; head -c 30000000 /dev/zero", limit);
+      "head -c 5000000 /dev/zero >&2; echo last >&2; head -c 30000000 /dev/zero", limit());
   CHECK(read_to_end(*channel).size() == 30000000);
-  const auto end = channel->close(limit);
+  const auto end = channel->close(limit());
   CHECK(end.succeeded());
   CHECK(end.stderr_tail.size() == 4096);
   CHECK(end.stderr_tail.ends_with("last\n"));
@@ -60,7 +62,7 @@ TEST_CASE("a killed command is no success") {
   TestSshd sshd;
   TestTransport client;
   const auto session = client.connect(sshd.address());
-  const auto end = session->exec("kill -KILL $$", limit)->close(limit);
+  const auto end = session->exec("kill -KILL $$", limit())->close(limit());
   CHECK(end.clean);
   CHECK(end.exit_signal == "KILL");
   CHECK_FALSE(end.exit_status);
@@ -72,12 +74,12 @@ TEST_CASE("one session runs many commands, also several at a time") {
   TestSshd sshd;
   TestTransport client;
   const auto session = client.connect(sshd.address());
-  const auto first = session->exec("cat", limit);
+  const auto first = session->exec("cat", limit());
   for (int i = 0; i < 15; ++i) // more than MaxSessions: each is given back
-    CHECK(session->exec("true", limit)->close(limit).succeeded());
-  const auto second = session->exec("head -c 3000000 /dev/zero", limit);
-  first->write("hello\n", limit);
-  first->send_eof(limit);
+    CHECK(session->exec("true", limit())->close(limit()).succeeded());
+  const auto second = session->exec("head -c 3000000 /dev/zero", limit());
+  first->write("hello\n", limit());
+  first->send_eof(limit());
   CHECK(read_to_end(*first) == "hello\n");
   CHECK(read_to_end(*second).size() == 3000000);
 }
@@ -87,15 +89,15 @@ TEST_CASE("channels that are dropped with their command running give their place
   TestTransport client;
   const auto session = client.connect(sshd.address());
   for (int i = 0; i < 15; ++i)
-    session->exec("cat", limit);
-  CHECK(session->exec("true", limit)->close(limit).succeeded());
+    session->exec("cat", limit());
+  CHECK(session->exec("true", limit())->close(limit()).succeeded());
 }
 
 TEST_CASE("a read has a deadline and can be cancelled") {
   TestSshd sshd;
   TestTransport client;
   const auto session = client.connect(sshd.address());
-  const auto channel = session->exec("cat", limit);
+  const auto channel = session->exec("cat", limit());
   char byte = 0;
   CHECK(error_of([&] { channel->read(&byte, 1, Wait::at_most(50ms)); }).kind() ==
         ErrorKind::deadline_exceeded);
@@ -103,8 +105,8 @@ TEST_CASE("a read has a deadline and can be cancelled") {
   source.cancel();
   CHECK(error_of([&] { channel->read(&byte, 1, Wait::at_most(30s, source.token())); }).kind() ==
         ErrorKind::cancelled);
-  channel->write("still usable\n", limit);
-  channel->send_eof(limit);
+  channel->write("still usable\n", limit());
+  channel->send_eof(limit());
   CHECK(read_to_end(*channel) == "still usable\n");
 }
 
@@ -112,32 +114,32 @@ TEST_CASE("a session that is killed is a lost connection, and what came before i
   TestSshd sshd;
   TestTransport client;
   const auto session = client.connect(sshd.address());
-  const auto channel = session->exec("echo ready; cat", limit);
+  const auto channel = session->exec("echo ready; cat", limit());
   char first = 0;
-  REQUIRE(channel->read(&first, 1, limit) == 1);
+  REQUIRE(channel->read(&first, 1, limit()) == 1);
   sshd.kill_sessions();
   std::string rest;
   const auto error = error_of([&] {
-    for (char byte = 0; channel->read(&byte, 1, limit) == 1;)
+    for (char byte = 0; channel->read(&byte, 1, limit()) == 1;)
       rest += byte;
   });
   CHECK(error.kind() == ErrorKind::unreachable);
   CHECK(error.message().find("web-1") == 0);
   CHECK(rest == "eady\n");
-  CHECK_FALSE(channel->close(limit).clean);
+  CHECK_FALSE(channel->close(limit()).clean);
   CHECK(error_of([&] { session->keep_alive(); }).kind() == ErrorKind::unreachable);
-  CHECK(error_of([&] { session->exec("true", limit); }).kind() == ErrorKind::unreachable);
+  CHECK(error_of([&] { session->exec("true", limit()); }).kind() == ErrorKind::unreachable);
 }
 
 TEST_CASE("sshd may ask for new keys in the middle of much data") {
   TestSshd sshd({.lines = {"RekeyLimit 1M"}});
   TestTransport client;
   const auto session = client.connect(sshd.address());
-  const auto out = session->exec("head -c 20000000 /dev/zero", limit);
+  const auto out = session->exec("head -c 20000000 /dev/zero", limit());
   CHECK(read_to_end(*out).size() == 20000000);
-  const auto in = session->exec("wc -c", limit);
-  in->write(std::string(20000000, 'x'), limit);
-  in->send_eof(limit);
+  const auto in = session->exec("wc -c", limit());
+  in->write(std::string(20000000, 'x'), limit());
+  in->send_eof(limit());
   CHECK(read_to_end(*in) == "20000000\n");
 }
 
@@ -145,11 +147,11 @@ TEST_CASE("a login that may run one command at a time says so") {
   TestSshd sshd({.lines = {"MaxSessions 1"}});
   TestTransport client;
   const auto session = client.connect(sshd.address());
-  const auto channel = session->exec("cat", limit);
-  const auto error = error_of([&] { session->exec("true", limit); });
+  const auto channel = session->exec("cat", limit());
+  const auto error = error_of([&] { session->exec("true", limit()); });
   CHECK(error.kind() == ErrorKind::transport_unsupported);
   CHECK(error.message().find("MaxSessions") != std::string::npos);
-  channel->write("x", limit);
-  channel->send_eof(limit);
+  channel->write("x", limit());
+  channel->send_eof(limit());
   CHECK(read_to_end(*channel) == "x");
 }

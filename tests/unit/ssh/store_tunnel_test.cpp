@@ -23,7 +23,9 @@ using belay::ssh::test::TestTransport;
 
 namespace {
 
-const Wait limit = TestTransport::limit();
+Wait limit() {
+  return TestTransport::limit();
+}
 
 // A target whose `nix-daemon` is the script's.
 class Target {
@@ -90,21 +92,21 @@ TEST_CASE("the tunnel's socket is short, private, and gone afterwards") {
   Target target(with_path + "cat");
   std::string path;
   {
-    const auto tunnel = target.session->open_store_tunnel(limit);
+    const auto tunnel = target.session->open_store_tunnel(limit());
     path = tunnel->store_uri().substr(7);
     CHECK(tunnel->store_uri().starts_with("unix:///tmp/b."));
     struct stat status {};
     REQUIRE(stat(std::filesystem::path(path).parent_path().c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0700);
-    CHECK_FALSE(tunnel->finish(limit)); // nobody connected
+    CHECK_FALSE(tunnel->finish(limit())); // nobody connected
   }
   CHECK_FALSE(std::filesystem::exists(std::filesystem::path(path).parent_path()));
-  CHECK(read_to_end(*target.session->exec("echo mine again", limit)) == "mine again\n");
+  CHECK(read_to_end(*target.session->exec("echo mine again", limit())) == "mine again\n");
 }
 
 TEST_CASE("connections one after the other, half-closed, are carried whole") {
   Target target(with_path + "[ \"$*\" = --stdio ] && cat");
-  const auto tunnel = target.session->open_store_tunnel(limit);
+  const auto tunnel = target.session->open_store_tunnel(limit());
   std::size_t sent = 0;
   for (const std::size_t size : {5UL, 3000000UL, 0UL, 70000UL}) {
     const auto fd = connect_to(*tunnel);
@@ -118,14 +120,14 @@ TEST_CASE("connections one after the other, half-closed, are carried whole") {
     sent += size;
   }
   CHECK(tunnel->bytes_sent() == sent);
-  const auto end = tunnel->finish(limit);
+  const auto end = tunnel->finish(limit());
   REQUIRE(end);
   CHECK(end->succeeded());
 }
 
 TEST_CASE("several connections at once do not wait for each other") {
   Target target(with_path + "cat");
-  const auto tunnel = target.session->open_store_tunnel(limit);
+  const auto tunnel = target.session->open_store_tunnel(limit());
   const auto slow = connect_to(*tunnel);  // says nothing until the end
   const auto stuck = connect_to(*tunnel); // does not read what comes back
   std::thread writer([&] {
@@ -141,12 +143,12 @@ TEST_CASE("several connections at once do not wait for each other") {
   CHECK_FALSE(tunnel->finish(Wait::at_most(100ms))->clean);
   shutdown(stuck.get(), SHUT_RDWR);
   writer.join();
-  CHECK(read_to_end(*target.session->exec("echo mine again", limit)) == "mine again\n");
+  CHECK(read_to_end(*target.session->exec("echo mine again", limit())) == "mine again\n");
 }
 
 TEST_CASE("where sshd grants one channel, the connections take turns") {
   Target target(with_path + "cat", {"MaxSessions 1"});
-  const auto tunnel = target.session->open_store_tunnel(limit);
+  const auto tunnel = target.session->open_store_tunnel(limit());
   const auto first = connect_to(*tunnel);
   send_all(first.get(), "1");
   char byte = 0;
@@ -157,15 +159,15 @@ TEST_CASE("where sshd grants one channel, the connections take turns") {
   shutdown(first.get(), SHUT_WR);
   CHECK(read_all(first.get()).empty());
   CHECK(read_all(second.get()) == "2");
-  CHECK(tunnel->finish(limit)->succeeded());
+  CHECK(tunnel->finish(limit())->succeeded());
 }
 
 TEST_CASE("a target without nix-daemon says so in the channel's end") {
   Target target("");
-  const auto tunnel = target.session->open_store_tunnel(limit);
+  const auto tunnel = target.session->open_store_tunnel(limit());
   const auto fd = connect_to(*tunnel);
   CHECK(read_all(fd.get()).empty());
-  const auto end = tunnel->finish(limit);
+  const auto end = tunnel->finish(limit());
   REQUIRE(end);
   CHECK(end->clean);
   CHECK(end->exit_status == 127);
@@ -174,10 +176,10 @@ TEST_CASE("a target without nix-daemon says so in the channel's end") {
 
 TEST_CASE("how the daemon died is told, with the end of its error output") {
   Target target(with_path + "echo 'disk is full' >&2; kill -9 $$");
-  const auto tunnel = target.session->open_store_tunnel(limit);
+  const auto tunnel = target.session->open_store_tunnel(limit());
   const auto fd = connect_to(*tunnel);
   CHECK(read_all(fd.get()).empty());
-  const auto end = tunnel->finish(limit);
+  const auto end = tunnel->finish(limit());
   REQUIRE(end);
   CHECK(end->exit_signal == "KILL");
   CHECK(end->stderr_tail.ends_with("disk is full\n"));
@@ -185,23 +187,23 @@ TEST_CASE("how the daemon died is told, with the end of its error output") {
 
 TEST_CASE("a lost connection ends the tunnel's connections and is said at its end") {
   Target target(with_path + "cat");
-  const auto tunnel = target.session->open_store_tunnel(limit);
+  const auto tunnel = target.session->open_store_tunnel(limit());
   const auto fd = connect_to(*tunnel);
   send_all(fd.get(), "x");
   char byte = 0;
   REQUIRE(read(fd.get(), &byte, 1) == 1);
   target.sshd().kill_sessions();
   CHECK(read_all(fd.get()).empty());
-  const auto end = tunnel->finish(limit);
+  const auto end = tunnel->finish(limit());
   REQUIRE(end);
   CHECK_FALSE(end->clean);
   CHECK(end->describe().find("connection lost") != std::string::npos);
-  CHECK(error_of([&] { target.session->exec("true", limit); }).kind() == ErrorKind::unreachable);
+  CHECK(error_of([&] { target.session->exec("true", limit()); }).kind() == ErrorKind::unreachable);
 }
 
 TEST_CASE("a daemon that does not end is left at the deadline") {
   Target target(with_path + "exec sleep 1000");
-  const auto tunnel = target.session->open_store_tunnel(limit);
+  const auto tunnel = target.session->open_store_tunnel(limit());
   const auto fd = connect_to(*tunnel);
   const auto end = tunnel->finish(Wait::at_most(100ms));
   CHECK((!end || !end->clean));
@@ -223,11 +225,11 @@ TEST_CASE("nix copies through the tunnel into the target's store") {
   using belay::ssh::test::must_run;
   const auto path = std::string(belay::trim(
       must_run({"nix-store", "--store", here, "--add", (stores.path() / "big").string()})));
-  const auto tunnel = target.session->open_store_tunnel(limit);
+  const auto tunnel = target.session->open_store_tunnel(limit());
   must_run({"nix", "store", "ping", "--store", tunnel->store_uri()});
   must_run({"nix", "copy", "--no-check-sigs", "--from", here, "--to", tunnel->store_uri(), path});
   CHECK(tunnel->bytes_sent() > 20000000);
-  CHECK(tunnel->finish(limit)->clean);
+  CHECK(tunnel->finish(limit())->clean);
   CHECK(std::filesystem::file_size(there + path) == 20000000);
   unsetenv("NIX_CONFIG");
 }

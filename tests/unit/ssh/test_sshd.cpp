@@ -181,6 +181,14 @@ void TestSshd::kill_sessions() {
   }
 }
 
+void TestSshd::freeze_sessions() {
+  for (const pid_t session : children_of(pid_)) {
+    kill(session, SIGSTOP);
+    for (const pid_t child : children_of(session))
+      kill(child, SIGSTOP);
+  }
+}
+
 void TestSshd::stop() {
   if (pid_ > 0) {
     kill_sessions();

@@ -25,7 +25,7 @@ class TestSshd {
 public:
   struct Options {
     std::vector<std::string> host_key_types = {"ed25519"};
-    std::vector<std::string> lines; ///< added to sshd_config
+    std::vector<std::string> lines = {}; ///< added to sshd_config
   };
   TestSshd() : TestSshd(Options{}) {}
   explicit TestSshd(Options options);
@@ -47,6 +47,8 @@ public:
   std::string log() const;
 
   void kill_sessions();
+  /// They answer nothing any more.
+  void freeze_sessions();
   void stop();
 
 private:
