@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/keeper.h"
+
+#include "engine/base/file.h"
+#include "tests/catch.h"
+#include "tests/unit/agent/simulated_target.h"
+
+using namespace belay::agent;
+using belay::agent::test::record_of;
+using belay::agent::test::SimulatedTarget;
+using belay::agent::test::store_path;
+using std::chrono::seconds;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string old_path = store_path("old");
+const std::string new_path = store_path("new");
+
+/// A keeper in this thread; `between` is the runner's turn.
+struct Case {
+  belay::TemporaryDirectory folder{"/tmp/belay-keeper-"};
+  TransactionFiles files{folder.path(), "0123456789abcdef"};
+  RequestQueue queue{files};
+  SimulatedTarget target;
+  Record record;
+  Keeper::Options options;
+  int turn = 0;
+
+  Case() {
+    fs::create_directories(files.requests());
+    target.install(41, old_path);
+    target.boot = boot_id();
+    record = record_of(target.recorded(new_path));
+  }
+
+  State run() {
+    auto transaction = target.wake(record);
+    Keeper keeper(record, files, transaction, target.clock, options);
+    keeper.run();
+    CHECK(transaction.view().closed);
+    return transaction.view().profiles[0].state;
+  }
+  View view() const { return View(1, decode_journal(target.journal_text)); }
+  void ask(const RequestBody& body) {
+    queue.touch(target.clock.now(), boot_id());
+    last = queue.drop(body, target.clock);
+  }
+  Entry answer() const { return view().requests.at(last); }
+  std::string last;
+};
+
+} // namespace
+
+TEST_CASE("keeper: activates, sees the confirmation, stays until finish") {
+  Case c;
+  c.ask(ActivateRequest{"0123456789abcdef", "system"});
+  int awaited = 0;
+  c.options.between = [&] {
+    const auto state = c.view().profiles[0].state;
+    if (state == State::awaiting_confirm && awaited++ == 0) {
+      CHECK(c.target.decide(0, Verdict::confirmed) == Verdict::confirmed);
+    }
+    if (state == State::confirmed && !c.view().finished) {
+      c.ask(FinishRequest{"0123456789abcdef"});
+    }
+  };
+  CHECK(c.run() == State::confirmed);
+  CHECK(awaited == 1);
+  CHECK(c.view().finished);
+  CHECK(fs::is_empty(c.files.requests()));
+}
+
+TEST_CASE("keeper: nobody asks for a minute: what is confirmed stays") {
+  Case c;
+  c.record.profiles[0].wanted.magic_rollback = false;
+  c.ask(ActivateRequest{"0123456789abcdef", "system"});
+  const auto begin = c.target.clock.now();
+  CHECK(c.run() == State::confirmed);
+  const auto lasted = c.target.clock.now() - begin;
+  CHECK(lasted >= seconds(60));
+  CHECK(lasted < seconds(65));
+  CHECK_FALSE(c.view().finished);
+  CHECK(c.target.running == new_path);
+}
+
+TEST_CASE("keeper: nobody asks for a minute, but a confirmation is awaited: it is awaited") {
+  Case c;
+  c.record.profiles[0].wanted.confirm_timeout = seconds(200);
+  c.ask(ActivateRequest{"0123456789abcdef", "system"});
+  const auto begin = c.target.clock.now();
+  CHECK(c.run() == State::rolled_back);
+  CHECK(c.target.clock.now() - begin >= seconds(200));
+}
+
+TEST_CASE("keeper: nobody ever asks: nothing was changed") {
+  Case c;
+  CHECK(c.run() == State::prepared);
+  CHECK(c.target.link == "system-41-link");
+}
+
+TEST_CASE("keeper: each request that is seen keeps it for another minute") {
+  Case c;
+  const auto begin = c.target.clock.now();
+  c.options.interval = seconds(1);
+  c.options.between = [&] {
+    if (c.target.clock.now() - begin < seconds(100)) {
+      c.queue.touch(c.target.clock.now(), boot_id());
+    }
+  };
+  c.run();
+  CHECK(c.target.clock.now() - begin >= seconds(159));
+}
+
+TEST_CASE("keeper: what cannot be done is refused, in the journal") {
+  Case c;
+  SECTION("a profile that is not there") {
+    c.ask(ActivateRequest{"0123456789abcdef", "other"});
+    c.run();
+    CHECK(c.answer().reason == "protocol");
+  }
+  SECTION("a revoke of what was never activated") {
+    c.ask(RevokeRequest{"0123456789abcdef", "system"});
+    c.run();
+    CHECK(c.answer().reason == "protocol");
+  }
+  SECTION("an activation after abandon") {
+    c.ask(AbandonRequest{"0123456789abcdef"});
+    c.target.clock.advance(seconds(1));
+    c.ask(ActivateRequest{"0123456789abcdef", "system"});
+    CHECK(c.run() == State::prepared);
+    CHECK(c.answer().reason == "protocol");
+  }
+  SECTION("a file that is no request") {
+    belay::replace_file(c.files.requests() / "000-x.request", "garbage");
+    c.last = "000-x.request";
+    c.run();
+    CHECK(c.answer().reason == "protocol");
+  }
+}
+
+TEST_CASE("keeper: a second activate of the same profile changes nothing") {
+  Case c;
+  c.record.profiles[0].wanted.magic_rollback = false;
+  c.ask(ActivateRequest{"0123456789abcdef", "system"});
+  c.ask(ActivateRequest{"0123456789abcdef", "system"});
+  CHECK(c.run() == State::confirmed);
+  CHECK(c.target.runs.size() == 1);
+}
+
+TEST_CASE("keeper: abandon is answered while a script runs, and obeyed when it ends") {
+  Case c;
+  Keeper* listener = nullptr;
+  auto transaction = c.target.wake(c.record);
+  Keeper keeper(c.record, c.files, transaction, c.target.clock, c.options);
+  listener = &keeper;
+  c.target.outcomes[new_path] = [&](const ScriptCall&) {
+    c.ask(AbandonRequest{"0123456789abcdef"});
+    listener->listen();
+    CHECK(c.answer().reason.empty());
+    return SimulatedTarget::exited(0);
+  };
+  c.ask(ActivateRequest{"0123456789abcdef", "system"});
+  keeper.run();
+  CHECK(transaction.view().profiles[0].state == State::rolled_back);
+  CHECK(transaction.view().profiles[0].reason == "abandoned");
+}
+
+TEST_CASE("keeper: a successor recovers, and answers no request twice") {
+  Case c;
+  c.record.profiles[0].wanted.magic_rollback = false;
+  c.ask(ActivateRequest{"0123456789abcdef", "system"});
+  // The first keeper answered and died before it removed the file.
+  c.target.append({.step = Step::keeping});
+  c.target.append({.step = Step::request, .profile = 0, .request = c.last});
+  CHECK(c.run() == State::rolled_back); // interrupted: verified, nothing was activated
+  CHECK(c.target.runs.empty());
+  CHECK(c.view().profiles[0].reason == "interrupted");
+}
+
+TEST_CASE("keeper: recover ends with the last decision") {
+  Case c;
+  c.options.mode = Keeper::Mode::recover;
+  c.target.append({.step = Step::keeping});
+  c.target.append({.step = Step::switching, .profile = 0});
+  c.target.set(SimulatedTarget::profile, new_path);
+  const auto begin = c.target.clock.now();
+  CHECK(c.run() == State::rolled_back);
+  CHECK(c.target.clock.now() - begin < seconds(10));
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/posix_scripts.h"
+
+#include "engine/base/file.h"
+#include "engine/base/text.h"
+#include "tests/catch.h"
+
+#include <csignal>
+#include <fstream>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+using namespace belay::agent;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A generation with a script, and a transaction's folder to run it in.
+struct Case {
+  belay::TemporaryDirectory folder{"/tmp/belay-scripts-"};
+  TransactionFiles files{folder.path(), "0123456789abcdef"};
+  fs::path generation = folder.path() / "generation";
+  SessionContainment containment;
+  PosixScripts::Options options{.term_grace = 300ms};
+  std::map<std::string, std::string> environment = {{"PATH", "/usr/bin:/bin"}, {"HOME", "/tmp"}};
+
+  Case() {
+    fs::create_directories(files.profile(0));
+    fs::create_directories(generation / "bin");
+  }
+  void script(const std::string& text, const std::string& name = "deploy-rs-activate") {
+    std::ofstream(generation / name) << "#!/bin/sh\n" << text << "\n";
+    chmod((generation / name).c_str(), 0755);
+  }
+  ScriptCall call(belay::Duration limit = 20s,
+                  ScriptCall::Kind kind = ScriptCall::Kind::activation) const {
+    return {.kind = kind,
+            .profile = 0,
+            .generation = generation.string(),
+            .profile_path = generation.string(),
+            .limit = limit};
+  }
+  ScriptResult run(const ScriptCall& what) {
+    PosixScripts scripts(files, environment, containment, options);
+    return scripts.run(what);
+  }
+  std::string output() const { return belay::read_file(files.output(0), 1 << 26); }
+};
+
+bool alive(pid_t pid) {
+  for (const auto& process : list_processes()) {
+    if (process.pid == pid) {
+      return !process.dead;
+    }
+  }
+  return false;
+}
+
+pid_t pid_in(const fs::path& file) {
+  const auto wait = belay::Wait::at_most(10s);
+  while (!wait.expired()) {
+    if (fs::exists(file)) {
+      const auto text = belay::read_file(file, 100);
+      if (text.ends_with('\n')) {
+        return std::stoi(text);
+      }
+    }
+    std::this_thread::yield();
+  }
+  FAIL("no pid in " << file);
+  return 0;
+}
+
+} // namespace
+
+TEST_CASE("scripts: as deploy-rs runs them") {
+  Case c;
+  c.script("echo \"$PWD|$PROFILE|$DRY_ACTIVATE|$BOOT|$HOME|$0\"; cat; exit 4");
+  c.environment["BOOT"] = "stale";
+  SECTION("on activation") {
+    const auto result = c.run(c.call());
+    CHECK(result.end == ScriptResult::End::exited);
+    CHECK(result.exit_status == 4);
+    const auto generation = c.generation.string();
+    CHECK(c.output() ==
+          generation + "|" + generation + "|0|0|/tmp|" + generation + "/deploy-rs-activate\n");
+    CHECK(result.tail == c.output());
+  }
+  SECTION("on rollback") {
+    c.run(c.call(20s, ScriptCall::Kind::rollback));
+    CHECK(c.output().find("|||/tmp|") != std::string::npos);
+  }
+}
+
+TEST_CASE("scripts: what a generation has is run, in this order") {
+  Case c;
+  const auto ran = [&](ScriptCall::Kind kind) {
+    std::ofstream(c.files.output(0), std::ios::trunc);
+    const auto result = c.run(c.call(20s, kind));
+    return result.end == ScriptResult::End::none ? "none" : std::string(belay::trim(c.output()));
+  };
+  CHECK(ran(ScriptCall::Kind::rollback) == "none");
+  c.script("echo activate $1", "activate");
+  CHECK(ran(ScriptCall::Kind::rollback) == "activate");
+  CHECK(ran(ScriptCall::Kind::activation) == "none");
+  c.script("echo switch-to-configuration $1", "bin/switch-to-configuration");
+  CHECK(ran(ScriptCall::Kind::rollback) == "switch-to-configuration switch");
+  CHECK(ran(ScriptCall::Kind::activation) == "switch-to-configuration switch");
+  c.script("echo deploy-rs-activate $1");
+  CHECK(ran(ScriptCall::Kind::activation) == "deploy-rs-activate");
+}
+
+TEST_CASE("scripts: one that cannot be started, one that is killed") {
+  Case c;
+  c.script("kill -9 $$");
+  auto result = c.run(c.call());
+  CHECK(result.end == ScriptResult::End::signalled);
+  CHECK(result.signal == "SIGKILL");
+  std::ofstream(c.generation / "deploy-rs-activate") << "#!/no/such/shell\n";
+  result = c.run(c.call());
+  CHECK(result.end == ScriptResult::End::unstarted);
+  CHECK_FALSE(result.succeeded());
+  CHECK_FALSE(result.message.empty());
+}
+
+TEST_CASE("scripts: the script's own exit decides; a child that it leaves behind goes on") {
+  Case c;
+  c.script("sleep 300 & echo $! > '" + (c.folder.path() / "pid").string() + "'; exit 0");
+  const auto begin = belay::BootClock::now();
+  const auto result = c.run(c.call());
+  CHECK(result.succeeded());
+  CHECK(belay::BootClock::now() - begin < 10s);
+  const auto pid = pid_in(c.folder.path() / "pid");
+  CHECK(alive(pid));
+  kill(pid, SIGKILL);
+}
+
+TEST_CASE("scripts: at the deadline all of it is stopped, whatever it did to get away") {
+  Case c;
+  const auto pid_file = c.folder.path() / "pid";
+  SECTION("a child that ignores TERM and is in a session of its own") {
+    c.script("setsid sh -c 'trap \"\" TERM; echo $$ > \"" + pid_file.string() +
+             "\"; while :; do sleep 1; done' & wait");
+  }
+  SECTION("a grandchild that lost its parent, with other output and without our mark") {
+    c.script("(env -i /bin/sh -c 'trap \"\" TERM; echo $$ >\"" + pid_file.string() +
+             "\"; exec >/dev/null 2>&1; while :; do sleep 1; done' &) ; while :; do sleep 1; done");
+  }
+  const auto result = c.run(c.call(600ms));
+  CHECK(result.end == ScriptResult::End::timed_out);
+  CHECK(result.emptied);
+  CHECK_FALSE(alive(pid_in(pid_file)));
+}
+
+TEST_CASE("scripts: the deadline does not touch what an earlier script left behind") {
+  Case c;
+  c.script("sleep 300 & echo $! > '" + (c.folder.path() / "pid").string() + "'");
+  PosixScripts scripts(c.files, c.environment, c.containment, c.options);
+  REQUIRE(scripts.run(c.call()).succeeded());
+  const auto daemon = pid_in(c.folder.path() / "pid");
+  c.script("sleep 300");
+  CHECK(scripts.run(c.call(100ms)).end == ScriptResult::End::timed_out);
+  CHECK(alive(daemon));
+  kill(daemon, SIGKILL);
+}
+
+TEST_CASE("scripts: what a keeper that died has left running is found and stopped") {
+  Case c;
+  const auto pid_file = c.folder.path() / "pid";
+  c.script("trap '' TERM; sh -c 'echo $$ > \"" + pid_file.string() + "\"; sleep 300'; sleep 300");
+  const pid_t keeper = fork();
+  if (keeper == 0) {
+    PosixScripts(c.files, c.environment, c.containment, c.options).run(c.call());
+    _exit(0);
+  }
+  const auto pid = pid_in(pid_file);
+  kill(keeper, SIGKILL);
+  waitpid(keeper, nullptr, 0);
+  REQUIRE(alive(pid));
+  PosixScripts successor(c.files, c.environment, c.containment, c.options);
+  CHECK(successor.stop_leftovers(c.call(1s, ScriptCall::Kind::rollback))); // none of that kind
+  CHECK(alive(pid));
+  CHECK(successor.stop_leftovers(c.call()));
+  CHECK_FALSE(alive(pid));
+}
+
+TEST_CASE("scripts: megabytes of output stay a few on the disk") {
+  Case c;
+  c.options.output_cap = 256 * 1024;
+  c.script("head -c 30000000 /dev/zero | tr '\\0' 'x'; echo; echo the end");
+  const auto result = c.run(c.call(60s));
+  CHECK(result.succeeded());
+  CHECK(result.tail.ends_with("the end\n"));
+  struct stat facts {};
+  REQUIRE(stat(c.files.output(0).c_str(), &facts) == 0);
+  CHECK(facts.st_blocks * 512 < 2'000'000);
+}
+
+TEST_CASE("scripts: one that closes its output is awaited all the same") {
+  Case c;
+  c.script("exec >&- 2>&-; sleep 0.3; exit 7");
+  CHECK(c.run(c.call()).exit_status == 7);
+}
+
+TEST_CASE("scripts: requests are listened to while one runs") {
+  Case c;
+  int ticks = 0;
+  c.options.on_tick = [&] { ++ticks; };
+  c.script("sleep 0.5");
+  c.run(c.call());
+  CHECK(ticks > 5);
+}
+
+TEST_CASE("process tree: names with blanks and parentheses") {
+  const auto facts = parse_process_stat(
+      "4242 (a) b (c) S 17 4242 4200 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2");
+  CHECK(facts.pid == 4242);
+  CHECK(facts.parent == 17);
+  CHECK(facts.session == 4200);
+  CHECK(facts.start == 987654);
+  CHECK_FALSE(facts.dead);
+  CHECK(parse_process_stat("garbage").pid == 0);
+  CHECK(parse_process_stat("1 (x) S 1").pid == 0);
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/transaction_files.h"
+
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+#include "tests/catch.h"
+
+#include <fstream>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace belay::agent;
+using belay::Error;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+  belay::TemporaryDirectory folder{"/tmp/belay-state-"};
+  fs::path state = folder.path() / "nix" / "belay";
+
+  unsigned mode() const {
+    struct stat facts {};
+    REQUIRE(stat(state.c_str(), &facts) == 0);
+    return facts.st_mode & 07777U;
+  }
+};
+
+} // namespace
+
+TEST_CASE("state directory: is made, for its owner alone") {
+  Folder f;
+  secure_state_directory(f.state);
+  CHECK(f.mode() == 0700);
+  secure_state_directory(f.state);
+  chmod(f.state.c_str(), 0777);
+  secure_state_directory(f.state);
+  CHECK(f.mode() == 0700);
+}
+
+TEST_CASE("state directory: a symlink is not followed") {
+  Folder f;
+  const auto elsewhere = f.folder.path() / "elsewhere";
+  fs::create_directories(elsewhere);
+  fs::create_directories(f.state.parent_path());
+  fs::create_directory_symlink(elsewhere, f.state);
+  CHECK_THROWS_AS(secure_state_directory(f.state), Error);
+}
+
+TEST_CASE("state directory: a file is none") {
+  Folder f;
+  fs::create_directories(f.state.parent_path());
+  std::ofstream(f.state) << "x";
+  CHECK_THROWS_AS(secure_state_directory(f.state), Error);
+}
+
+TEST_CASE("state directory: somebody else's is refused") {
+  if (geteuid() != 0) {
+    WARN("only root can make a folder that belongs to somebody else: left out");
+    return;
+  }
+  Folder f;
+  secure_state_directory(f.state);
+  REQUIRE(chown(f.state.c_str(), 12345, 12345) == 0);
+  CHECK_THROWS_AS(secure_state_directory(f.state), Error);
+}
+
+TEST_CASE("transaction ids: nothing but what we make") {
+  CHECK(is_transaction_id("0123456789abcdef"));
+  for (const auto* text :
+       {"", "abc", "../../etc", "0123456789abcdeF", "01234567 9abcdef", "01234567/9abcdef"}) {
+    CHECK_FALSE(is_transaction_id(text));
+  }
+  Folder f;
+  fs::create_directories(f.state / "0123456789abcdef");
+  fs::create_directories(f.state / "not-one");
+  fs::create_directory_symlink("/etc", f.state / "aaaaaaaaaaaaaaaa");
+  CHECK(list_transactions(f.state) == std::vector<std::string>{"0123456789abcdef"});
+  CHECK(list_transactions(f.state / "missing").empty());
+}
+
+TEST_CASE("file lock: one at a time, and free when its holder is gone") {
+  Folder f;
+  fs::create_directories(f.state);
+  const auto path = f.state / "lock";
+  CHECK_FALSE(is_locked(path));
+  {
+    const auto lock = FileLock::try_acquire(path);
+    REQUIRE(lock);
+    CHECK(is_locked(path));
+    CHECK_FALSE(FileLock::acquire(path, belay::Wait::at_most(belay::Duration(20))));
+  }
+  CHECK_FALSE(is_locked(path));
+  fs::create_symlink("/etc/passwd", f.state / "link");
+  CHECK_THROWS_AS(FileLock::try_acquire(f.state / "link"), Error);
+}
