@@ -3,7 +3,8 @@
 """Runs scenarios of tests/fleet/scenarios, each with hosts of its own.
 
     scenario.py --list               names of all
-    scenario.py FILE.FUNCTION        one of them; BELAY_BIN is the belay to test
+    scenario.py FILE.FUNCTION        one of them; BELAY_BIN is the belay to test,
+                                     build/dev/bin/belay unless given
 
 A scenario is a function with the number of hosts that it wants; it gets the fleet.
 """
@@ -32,7 +33,8 @@ def main():
     if name == "--list":
         print("\n".join(names()))
         return
-    os.environ["BELAY_BIN"] = os.path.abspath(os.environ.get("BELAY_BIN", "belay"))
+    os.environ["BELAY_BIN"] = os.path.abspath(
+        os.environ.get("BELAY_BIN", world.REPOSITORY / "build/dev/bin/belay"))
     world.enter(keep=[pathlib.Path(os.environ["BELAY_BIN"]).parent])
     module, function = name.split(".")
     scenario = getattr(importlib.import_module(f"scenarios.{module}"), function)

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 
-from .runner import wait_until
+from .runner import binary, wait_until
 
 OUTCOMES = {"success", "failure", "error", "cancelled", "skipped"}
 
@@ -28,6 +28,7 @@ def ended(run, code):
     assert all(event["msg"] and "\n" not in event["msg"] for event in events), "msg: one line"
     _every_stage_ends_once(run, events)
     _junit_agrees(run, events[-1]["data"])
+    _report_tells_the_same(run)
     return run
 
 
@@ -61,6 +62,15 @@ def _junit_agrees(run, finished):
         assert red == should_be or node["outcome"] == "cancelled", \
             f"JUnit of {node['id']!r} ({node['outcome']}): {verdicts}"
         assert node["outcome"] == "skipped" or verdicts, f"no testcase of {node['id']!r}"
+
+
+def _report_tells_the_same(run):
+    """`belay report` makes from the saved events what the run itself made."""
+    again = run.out / "again.xml"
+    report = subprocess.run([binary(), "report", "--from", run.out / "events.jsonl", "--junit",
+                             again], check=False, stdout=subprocess.DEVNULL)
+    equal(report.returncode, run.exit_code, "exit code of `belay report`")
+    equal(again.read_text(), (run.out / "junit.xml").read_text(), "JUnit made again")
 
 
 def _profiles(host, profile):

@@ -38,6 +38,12 @@ class Fleet:
     def __iter__(self):
         return iter(self.hosts.values())
 
+    def stranger_key(self):
+        """A host key that is none of theirs."""
+        path = world.FLEET / "stranger"
+        world.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path)
+        return path.with_suffix(".pub").read_text().strip()
+
     def _make_runner(self):
         self.key.parent.mkdir(mode=0o700)
         world.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "runner", "-f", self.key)

@@ -7,7 +7,7 @@ import pathlib
 from fleet import check, world
 from fleet.flake import node, package, profile
 from fleet.fleet import hosts
-from fleet.runner import deploy
+from fleet.runner import deploy, start, wait_until
 
 
 @hosts(4)
@@ -68,3 +68,26 @@ def nix_settings_stay_at_home(fleet):
     check.runs(web, 1, "one", "one")
     assert (world.HOME / "hook-ran-at-home").exists(), "the hook did not even run at home"
     assert not web.path("/hook-ran").exists(), "the runner's post-build-hook ran on the target"
+
+
+@hosts(1)
+def talkative_script(fleet):
+    """One line of 3 MB, a flood of short ones, bytes that are no text: none of it holds a deploy up."""
+    [web] = fleet
+    talk = ("head -c 3000000 /dev/zero | tr '\\0' x\nyes 'a line' | head -n 30000\n"
+            "printf '\\033[31mred\\000\\377\\n' >&2\n")
+    run = check.ended(deploy({"web-1": node(web, package("one", talk))}), 0)
+    check.runs(web, 1, "one", "one")
+    assert max(len(line) for line in (run.out / "events.jsonl").open("rb")) <= 65536, "line length"
+
+
+@hosts(1)
+def one_deploy_at_a_time(fleet):
+    """The second run meets the first one's lock and names its holder."""
+    [web] = fleet
+    first = start({"web-1": node(web, package("one", "sleep 12\n"))})
+    wait_until(lambda: check.activated(web), "the script runs")
+    second = check.ended(deploy({"web-1": node(web, package("two"))}), 15)
+    check.equal(second.node("web-1")["reason"], "lock-held", "reason")
+    check.ended(first.wait(), 0)
+    check.runs(web, 1, "one", "one")

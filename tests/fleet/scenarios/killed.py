@@ -72,6 +72,22 @@ def everything_on_the_host(fleet):
     check.runs(web, 1, "good", "good slow good")
 
 
+@hosts(1)
+def everything_and_the_runner(fleet):
+    """Nobody is left who knows, and nothing runs at boot: the next deploy finds it and undoes it."""
+    [web] = fleet
+    check.ended(deploy({"web-1": node(web, package("good"))}), 0)
+    run = start({"web-1": node(web, package("slow", SLOW))})
+    wait_until(lambda: "slow" in check.activated(web), "the script runs")
+    web.halt()
+    run.kill().wait()
+    web.boot()
+    web.wait_until_up()
+    check.equal(check.installed(web), (2, "slow"), "profile after the power cut")
+    check.ended(deploy({"web-1": node(web, package("better"))}), 0)
+    check.runs(web, 2, "better", "good slow good better")
+
+
 @hosts(2)
 def terminated_in_mid_run(fleet):
     """What activates is left to its target, which undoes it; the other node never starts."""

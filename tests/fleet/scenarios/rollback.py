@@ -26,6 +26,20 @@ def activation_fails(fleet):
         check.quiet(host)
 
 
+@hosts(1)
+def activation_hangs(fleet):
+    """At the deadline all that the script started is stopped before the host goes back."""
+    [web] = fleet
+    check.ended(deploy({"web-1": node(web, package("good"))}), 0)
+    hang = "trap '' TERM\n(trap '' TERM; sleep 998; sleep 998) &\nsleep 999\nsleep 999\n"
+    run = check.ended(deploy({"web-1": node(web, package("bad", hang), activationTimeout=2)}), 11)
+    check.rolled_back(run, web, "activation", 2, 1)
+    check.equal(run.node("web-1")["reason"], "activation-timeout", "reason")
+    check.runs(web, 1, "good", "good bad good")
+    left = [arguments for arguments in web.processes().values() if "sleep" in arguments]
+    check.equal(left, [], "what the script started")
+
+
 @hosts(3)
 def stop_rolls_back_those_before(fleet):
     check.ended(deploy({host.name: node(host, package("good")) for host in fleet}), 0)

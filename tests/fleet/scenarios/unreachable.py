@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One host among good ones does not answer."""
 
-from fleet import check
+from fleet import check, world
 from fleet.flake import node, package
 from fleet.fleet import hosts
 from fleet.runner import deploy
@@ -33,3 +33,22 @@ def nobody_is_activated(fleet):
     for name in ["web-1", "web-3"]:
         check.untouched(fleet[name])
         check.equal(run.node(name)["outcome"], "skipped", name)
+
+
+@hosts(1)
+def another_host_key(fleet):
+    [web] = fleet
+    known = world.HOME / ".ssh/known_hosts"
+    known.write_text(f"{web.name},{web.address} {fleet.stranger_key()}\n")
+    run = check.ended(deploy({"web-1": node(web, package("one"))}), 13)
+    assert "known_hosts line 1 has another one" in run.console(), run.console()
+    check.untouched(web)
+
+
+@hosts(1)
+def login_refused(fleet):
+    [web] = fleet
+    web.path("/root/.ssh/authorized_keys").unlink()
+    run = check.ended(deploy({"web-1": node(web, package("one"))}), 13)
+    assert "root@web-1:22): login as root refused" in run.console(), run.console()
+    check.untouched(web)
