@@ -64,7 +64,8 @@ public:
     const auto elapsed = state.last_event_at - state.started_at;
     xml_ += attribute("time", number(std::chrono::duration<double>(elapsed).count())) + ">\n";
     for (const JunitSuite& suite : suites)
-      add(suite);
+      if (log_limit_ == 0 || xml_.size() <= junit_limit) // else it will be written again, shorter
+        add(suite);
     return std::move(xml_) + "</testsuites>\n";
   }
 

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reporters/console.h"
+
+#include "tests/catch.h"
+#include "tests/unit/reporters/sample_events.h"
+
+using namespace belay;
+using namespace belay::reporters;
+using namespace belay::test;
+using event::Outcome;
+using event::Stage;
+
+namespace {
+
+struct Console {
+  std::vector<std::string> lines;
+  FanOut fan_out{[](const std::string& message) { FAIL(message); }};
+
+  Console() {
+    fan_out.add(std::make_unique<ConsoleReporter>(
+        [this](const std::string& line) { lines.push_back(line); }));
+  }
+  void operator()(event::Payload payload, event::Subject subject = {}, std::string message = "") {
+    fan_out.on_event(sample(std::move(payload), std::move(subject), std::move(message)));
+  }
+  std::size_t count(const std::string& part) const {
+    return static_cast<std::size_t>(
+        std::count_if(lines.begin(), lines.end(), [&](const std::string& line) {
+          return line.find(part) != std::string::npos;
+        }));
+  }
+};
+
+const Stage all_stages[] = {Stage::build,    Stage::copy,    Stage::lock,
+                            Stage::activate, Stage::confirm, Stage::verify};
+
+void deploy(Console& console, const std::string& node) {
+  for (const Stage stage : all_stages)
+    console(stage_end(Outcome::success), {node, "system", stage, 0});
+}
+
+} // namespace
+
+TEST_CASE("a node is told when it is verified, and not again when it ends") {
+  Console console;
+  console(plan_of({"web-1"}));
+  deploy(console, "web-1");
+  CHECK(console.count("deployed") == 1);
+  console(node_end(Outcome::success), {"web-1", "", {}, 0});
+  CHECK(console.count("deployed") == 1);
+}
+
+TEST_CASE("a node that is taken back later gets a second line") {
+  Console console;
+  console(plan_of({"web-1"}));
+  deploy(console, "web-1");
+  console(event::NodeRolledBack{2, 1, event::RollbackTrigger::run_failed, true},
+          {"web-1", "system", {}, 0});
+  console(node_end(Outcome::failure, "rolled-back"), {"web-1", "", {}, 0}, "db-1 failed");
+  CHECK(console.count("deployed") == 1);
+  CHECK(console.count("ROLLED BACK") == 1);
+}
+
+TEST_CASE("a failure before activation is told at once, one that may roll back when it has") {
+  Console console;
+  console(plan_of({"web-1", "db-1"}));
+  console(stage_end(Outcome::error, "unreachable"), {"web-1", "system", Stage::copy, 0},
+          "no route to host");
+  CHECK(console.count("UNREACHABLE  no route to host") == 1);
+  console(stage_end(Outcome::failure, "activation-failed"), {"db-1", "system", Stage::activate, 0},
+          "exited 4");
+  CHECK(console.count("exited 4") == 0);
+  console(event::NodeRolledBack{2, 1, event::RollbackTrigger::activation, true},
+          {"db-1", "system", {}, 0});
+  CHECK(console.count("ROLLED BACK  exited 4") == 1);
+}
+
+TEST_CASE("a rollback that was not verified is not called one") {
+  Console console;
+  console(plan_of({"db-1"}));
+  console(stage_end(Outcome::error, "rollback-failed"), {"db-1", "system", Stage::activate, 0},
+          "the link is gone");
+  console(event::NodeRolledBack{2, 1, event::RollbackTrigger::activation, false},
+          {"db-1", "system", {}, 0});
+  CHECK(console.count("ROLLBACK FAILED") == 1);
+  CHECK(console.count("ROLLED BACK") == 0);
+}
+
+TEST_CASE("the last twenty lines of a failed stage come at the end") {
+  Console console;
+  console(plan_of({"db-1"}));
+  for (int i = 1; i <= 30; ++i)
+    console(event::LogLine{"activation", "step " + std::to_string(i), {}, true},
+            {"db-1", "system", Stage::activate, 0});
+  console(stage_end(Outcome::failure, "activation-failed"), {"db-1", "system", Stage::activate, 0},
+          "exited 4");
+  console(node_end(Outcome::failure, "activation-failed"), {"db-1", "", {}, 0}, "exited 4");
+  event::RunFinished end;
+  end.outcome = Outcome::failure;
+  end.exit_code = 10;
+  console(end);
+  CHECK(console.count("   | step ") == 20);
+  CHECK(console.count("   | step 11") == 1);
+  CHECK(console.count("   | step 10") == 0);
+  CHECK(console.count("exit 10 (failed)") == 1);
+}
+
+TEST_CASE("a failed evaluation is shown with its log") {
+  Console console;
+  console(event::LogLine{"nix", "error: attribute 'deploy' missing", {}, true},
+          {"", "", Stage::evaluate, 0});
+  console(event::EvaluateFinished{Outcome::failure, {}, "nix eval exited with 1"});
+  event::RunFinished end;
+  end.outcome = Outcome::failure;
+  end.exit_code = 20;
+  console(end);
+  CHECK(console.count(" evaluate  nix eval exited with 1") == 1);
+  CHECK(console.count("   | error: attribute 'deploy' missing") == 1);
+}
+
+TEST_CASE("diagnostics have the form that editors know, whoever put it together") {
+  Console console;
+  event::DiagnosticFound found;
+  found.code = "unknown-key";
+  found.file = "belay.yaml";
+  found.line = 2;
+  found.column = 1;
+  found.hint = "did you mean \"parallel\"?";
+  console(found, {}, "unknown key \"paralel\"");
+  console(found, {}, "belay.yaml:2:1: error: unknown key \"paralel\"; did you mean \"parallel\"?");
+  REQUIRE(console.lines.size() == 2);
+  CHECK(console.lines[0] ==
+        "belay.yaml:2:1: error: unknown key \"paralel\"; did you mean \"parallel\"?");
+  CHECK(console.lines[1] == console.lines[0]);
+}
+
+TEST_CASE("nothing from outside reaches the terminal or the CI as a command") {
+  Console console;
+  console(plan_of({"::error::x"}));
+  console(stage_end(Outcome::error, "unreachable"), {"::error::x", "system", Stage::copy, 0},
+          "\x1b[2Jgone ##[error]boo\x07");
+  REQUIRE(console.lines.size() == 2);
+  CHECK(console.lines[1].find("::error::x") == std::string::npos);
+  CHECK(console.lines[1].find("##[") == std::string::npos);
+  CHECK(console.lines[1].find('\x1b') == std::string::npos);
+  CHECK(console.lines[1].find('\x07') == std::string::npos);
+}
+
+TEST_CASE("text is cut and padded by characters, not bytes") {
+  CHECK(width_of("a\xe2\x86\x92"
+                 "b") == 3);
+  CHECK(fit("abcdef", 4) == "abc\xe2\x80\xa6");
+  CHECK(fit("\xe2\x86\x92\xe2\x86\x92\xe2\x86\x92", 2) == "\xe2\x86\x92\xe2\x80\xa6");
+  CHECK(fit("abc", 3) == "abc");
+}
