@@ -12,11 +12,10 @@ cp "$here"/*.nix "$here"/*.yaml "$here"/web.sh "$here"/db.sh "$flake"
 cd "$flake"
 
 deploy() { # deploy FOLDER EXPECTED-CODE
-  local code=0
   mkdir -p "$1"
-  "$belay" run . --skip-checks --events "$1/events.jsonl" --junit "$1/junit.xml" \
-    2> >(tee "$1/log" >&2) || code=$?
-  wait $! # for tee
+  local code=0
+  "$belay" run . --skip-checks --events "$1/events.jsonl" --junit "$1/junit.xml" 2>&1 |
+    tee "$1/log" || code=$?
   echo "exit code $code"
   [ "$code" = "$2" ] || {
     echo "quickstart: expected exit code $2" >&2
