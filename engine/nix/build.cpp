@@ -34,6 +34,12 @@ std::vector<StorePath> derivations_of(const std::vector<BuildGoal>& goals) {
   return derivations;
 }
 
+/// What ended all builds at once; empty where each ended by itself.
+std::string ended_by(const LogFollower& log, const ProcessResult& process) {
+  return process.end == ProcessResult::End::exited ? log.general_errors()
+                                                   : "nix-store " + process.describe();
+}
+
 /// One call of build(): what is known of each goal while rounds go by.
 class Build {
 public:
@@ -88,7 +94,7 @@ private:
       }
     }
     settle(log);
-    explain(log);
+    explain(log, process);
     if (process.end == ProcessResult::End::exited && pending_.size() < before) {
       return true;
     }
@@ -141,12 +147,12 @@ private:
   }
 
   /// Takes out of pending_ what has a known failure.
-  void explain(const LogFollower& log) {
+  void explain(const LogFollower& log, const ProcessResult& process) {
     std::vector<StorePath> failed;
     for (const std::size_t at : pending_) {
       failed.push_back(goals_[at].derivation);
     }
-    const auto failures = failures_of(runner_, failed, log, wait_);
+    const auto failures = failures_of(runner_, failed, log, ended_by(log, process), wait_);
     std::vector<std::size_t> still;
     for (std::size_t at = 0; at < pending_.size(); ++at) {
       if (!failures[at]) {

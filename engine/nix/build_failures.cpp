@@ -63,7 +63,7 @@ bool all_known(const Failures& failures) {
 } // namespace
 
 Failures failures_of(ProcessRunner& runner, std::span<const StorePath> goals,
-                     const LogFollower& log, const Wait& wait) {
+                     const LogFollower& log, const std::string& ended_by, const Wait& wait) {
   Failures failures(goals.size());
   std::set<std::string> seen;
   for (const auto& [derivation, message] : log.failures()) {
@@ -75,13 +75,12 @@ Failures failures_of(ProcessRunner& runner, std::span<const StorePath> goals,
              dependents(runner, derivation, wait));
     }
   }
-  const std::string general = log.general_errors();
   for (std::size_t at = 0; at < goals.size(); ++at) {
     const std::string& goal = goals[at].string();
     if (!failures[at] && log.started(goal)) { // it was tried, and nothing was said of it alone
       const std::string what = "the build of " + goal + " did not end";
       failures[at] =
-          BuildFailure{goal, describe(goal, general.empty() ? what : what + ": " + general, log)};
+          BuildFailure{goal, describe(goal, ended_by.empty() ? what : what + ": " + ended_by, log)};
     }
   }
   return failures;

@@ -102,6 +102,22 @@ TEST_CASE("an error that tells of another one is not taken for the cause") {
   CHECK_FALSE(tells_of_another("error: build of '" + drv + "' on 'ssh://b' failed: no space"));
 }
 
+TEST_CASE("errors are told apart by what they are about") {
+  LogFollower log({});
+  const auto error = [&log](const std::string& text) {
+    log.take(R"(@nix {"action":"msg","level":0,"msg":"error: )" + text + "\"}");
+  };
+  error("1 dependencies of derivation '" + other_drv + "' failed to build");
+  CHECK(log.errors() == "1 dependencies of derivation '" + other_drv + "' failed to build");
+  log.take(R"(@nix {"action":"msg","level":0,"msg":"trace: no error"})");
+  error("builder for '" + drv + "' failed");
+  error("no space left");
+  REQUIRE(log.failures().size() == 2);
+  CHECK(log.failures()[0].derivation == drv);
+  CHECK(log.general_errors() == "no space left");
+  CHECK(log.errors() == "builder for '" + drv + "' failed\nno space left");
+}
+
 TEST_CASE("only the build's own arguments are kept") {
   CHECK(build_arguments({"--impure", "-j", "4", "--override-input", "--option", "x", "--option",
                          "--impure", "-L", "--builders", "ssh://b"}) ==
