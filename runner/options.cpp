@@ -8,7 +8,6 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <deque>
 #include <variant>
 
 // CLI11 takes the words apart; which flags there are, and what their values mean, is our table's.
@@ -46,14 +45,15 @@ public:
 
   struct Found {
     const Flag* flag = nullptr;
-    std::vector<std::string> values; ///< of a switch: "" as often as it was there
+    std::vector<std::string> values; ///< of a switch: one, empty
   };
   std::vector<Found> found() const {
     std::vector<Found> result;
     for (const Slot& slot : slots_) {
       const bool is_switch = slot.flag->is_switch();
       if (slot.option->count() > 0) {
-        result.push_back({slot.flag, is_switch ? std::vector<std::string>{""} : slot.values});
+        result.push_back(
+            {slot.flag, is_switch ? std::vector<std::string>{""} : slot.option->results()});
       }
     }
     return result;
@@ -65,7 +65,6 @@ private:
   struct Slot {
     const Flag* flag = nullptr;
     CLI::Option* option = nullptr;
-    std::vector<std::string> values;
   };
 
   void add(const Flag& flag) {
@@ -79,12 +78,14 @@ private:
       slot.option = app_.add_flag(names)->disable_flag_override();
       return;
     }
-    slot.option = app_.add_option(names, slot.values);
+    // Not as a vector, and read back raw: CLI11 would read "[a,b]" as two values and "{}" as none.
+    slot.option = app_.add_option(names, [](const CLI::results_t&) { return true; });
+    slot.option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     slot.option->allow_extra_args(flag.values == Flag::Values::many);
   }
 
   CLI::App app_;
-  std::deque<Slot> slots_; // a deque: CLI11 keeps references
+  std::vector<Slot> slots_;
   std::vector<std::string> arguments_;
 };
 
