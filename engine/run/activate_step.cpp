@@ -101,6 +101,10 @@ NodeResult roll_back_node(const Contact& contact, const plan::Node& node, NodeIn
     result.reason = revoked.rollback == Rollback::failed ? event::reasons::rollback_failed
                                                          : event::reasons::state_unknown;
     result.message = revoked.message;
+  } else if (!revoked.superseded.empty()) {
+    result.outcome = Outcome::error;
+    result.reason = event::reasons::superseded;
+    result.message = revoked.superseded;
   }
   return result;
 }

@@ -65,7 +65,7 @@ private:
   NodeStages& stages_;
   std::optional<agent::ProfileStatus> latest_;
   bool unproven_ = false; ///< the link is fresh and nothing was answered over it yet
-  bool stale_ = false; ///< something may have been told that did not reach us: ask
+  bool stale_ = false;    ///< something may have been told that did not reach us: ask
   std::optional<int> new_generation_;
   Duration delay_{};
 };

@@ -99,6 +99,7 @@ agent::ProfileStatus ProfileActivation::activate() {
   auto status = follow_.until(
       [](const Status& s) { return s.state == State::awaiting_confirm || is_final(s.state); },
       patient());
+  exit_status_ = status.exit_status;
   if (status.state == State::awaiting_confirm || status.state == State::confirmed) {
     event::StageFinished done;
     done.changed = status.recorded.path != profile_.path.string();
@@ -181,10 +182,10 @@ void ProfileActivation::settle(const Status& status) {
 
 void ProfileActivation::settle_rolled_back(const Status& status) {
   const bool verified = status.current.path == status.recorded.path;
-  const auto message = script_end(status) + "; " + back_text(status);
+  const auto message = script_end(status);
   if (!verified) {
     fail(Stage::activate, Outcome::error, event::reasons::rollback_failed,
-         message + ", but the profile now is " + status.current.path);
+         message + "; rolled back, but the profile now is " + status.current.path);
     result_.rollback = Rollback::failed;
   } else {
     fail(Stage::activate, Outcome::failure, status.reason, message);
@@ -231,12 +232,14 @@ void ProfileActivation::fail(Stage stage, Outcome outcome, std::string_view reas
   result_.reason =
       reason.empty() ? std::string(event::reasons::activation_failed) : std::string(reason);
   result_.message = message;
-  if (!stages_.fail_running(outcome, result_.reason, message)) {
-    event::StageFinished done;
-    done.outcome = outcome;
-    done.reason = result_.reason;
-    stages_.finish(profile_, stage, std::move(done), message);
+  event::StageFinished done;
+  done.outcome = outcome;
+  done.reason = result_.reason;
+  const auto broken = stages_.running().value_or(stage);
+  if (broken == Stage::activate) {
+    done.exit_status = exit_status_;
   }
+  stages_.finish(profile_, broken, std::move(done), message);
 }
 
 void ProfileActivation::leave_to_target() {

@@ -62,6 +62,7 @@ private:
   Follow follow_;
   std::optional<AgentLink> fresh_; ///< the connection that confirmed: verify reads back over it
   Instant deadline_{};
+  std::optional<int> exit_status_; ///< of the script
   ProfileResult result_;
 };
 

@@ -46,6 +46,17 @@ void worsen(RevokeResult& result, Rollback what, const std::string& message) {
   }
 }
 
+/// Somebody else set the profile meanwhile: what runs there now is theirs, nothing was touched.
+void tell_superseded(NodeStages& stages, const plan::Profile& profile, RevokeResult& result) {
+  result.superseded =
+      "profile " + profile.name + " was set by somebody else meanwhile and is left as it is";
+  event::StageFinished done;
+  done.outcome = event::Outcome::skipped;
+  done.reason = event::reasons::superseded;
+  stages.start(profile, event::Stage::rollback);
+  stages.finish(profile, event::Stage::rollback, std::move(done), result.superseded);
+}
+
 } // namespace
 
 RevokeResult revoke(const Contact& contact, const plan::Node& node, NodeLink& link,
@@ -56,6 +67,10 @@ RevokeResult revoke(const Contact& contact, const plan::Node& node, NodeLink& li
       std::optional<int> from;
       const auto status =
           revoke_one(contact, node, link.owner_of(*profile), *profile, stages, cancel, from);
+      if (status.state == State::superseded) {
+        tell_superseded(stages, *profile, result);
+        return;
+      }
       const bool verified =
           status.state == State::rolled_back && status.current.path == status.recorded.path;
       tell_rollback(stages, *profile, status, from, request.trigger, verified);

@@ -15,7 +15,8 @@ namespace belay::run {
 /// What became of a node's revocation as a whole.
 struct RevokeResult {
   event::Rollback rollback = event::Rollback::none;
-  std::string message; ///< of the first profile that could not be taken back
+  std::string message;    ///< of the first profile that could not be taken back
+  std::string superseded; ///< says so where somebody else set a profile meanwhile
   std::optional<int> generation_after;
 };
 

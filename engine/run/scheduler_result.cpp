@@ -2,6 +2,7 @@
 #include "engine/base/error.h"
 #include "engine/run/scheduler_state.h"
 
+#include <algorithm>
 #include <utility>
 
 // What a step's result means for its node: where the node goes next, or what its verdict is.
@@ -104,7 +105,11 @@ void Scheduler::State::copied(const NodeResult& result, Instant now) {
   }
   if (!abandon_at && !broken) {
     enter(result.node, Phase::waiting_activate);
-    return activate.waiting.push_back(result.node);
+    activate.waiting.push_back(result.node);
+    // Behind the barrier who was copied to first means nothing: the plan's order is what one expects.
+    if (plan.policy.on_failure == plan::OnFailure::stop && uncopied == 0)
+      std::sort(activate.waiting.begin(), activate.waiting.end());
+    return;
   }
   decide(result.node,
          abandon_at ? with_outcome(result, Outcome::cancelled, reason_of(ErrorKind::cancelled))

@@ -33,6 +33,8 @@ public:
   /// Ends the stage that runs now, if one does, as `outcome`, and returns whether there was one.
   bool fail_running(event::Outcome outcome, std::string reason, const std::string& message);
 
+  std::optional<event::Stage> running() const { return running_; }
+
   /// An event about the node, the profile and the stage that run now.
   void tell(event::Payload payload, event::Level level = event::Level::info,
             std::string message = {});
