@@ -58,12 +58,6 @@ Follow::~Follow() {
 }
 
 void Follow::take(agent::ProfileStatus status) {
-  const bool ours =
-      status.state == agent::State::switched || status.state == agent::State::activated ||
-      status.state == agent::State::awaiting_confirm || status.state == agent::State::confirmed;
-  if (ours && status.closure_matches) {
-    new_generation_ = status.current.number;
-  }
   latest_ = std::move(status);
 }
 

@@ -50,9 +50,6 @@ public:
   /// Makes sure that there is a link, connecting anew as often as it takes. Throws as request does.
   void ensure_link(const Wait& wait);
 
-  /// The number of the generation that this deploy made, as far as it was told.
-  std::optional<int> new_generation() const { return new_generation_; }
-
 private:
   void listen();
   void lose(const Error& error);
@@ -66,7 +63,6 @@ private:
   std::optional<agent::ProfileStatus> latest_;
   bool unproven_ = false; ///< the link is fresh and nothing was answered over it yet
   bool stale_ = false;    ///< something may have been told that did not reach us: ask
-  std::optional<int> new_generation_;
   Duration delay_{};
 };
 

@@ -176,7 +176,7 @@ void ProfileActivation::settle(const Status& status) {
     fail(Stage::activate, Outcome::error, event::reasons::rollback_failed, script_end(status));
     result_.rollback = Rollback::failed;
     result_.generation_after = status.current.number;
-    tell_rollback(stages_, profile_, status, follow_.new_generation(), trigger_of(status), false);
+    tell_rollback(stages_, profile_, status, trigger_of(status), false);
   }
 }
 
@@ -192,7 +192,7 @@ void ProfileActivation::settle_rolled_back(const Status& status) {
     result_.rollback = Rollback::succeeded;
   }
   result_.generation_after = status.current.number;
-  tell_rollback(stages_, profile_, status, follow_.new_generation(), trigger_of(status), verified);
+  tell_rollback(stages_, profile_, status, trigger_of(status), verified);
 }
 
 /// Reads the link back, over the connection that confirmed where there is one.
@@ -261,15 +261,15 @@ void ProfileActivation::unknown(const Error& error) {
 }
 
 void tell_rollback(NodeStages& stages, const plan::Profile& profile,
-                   const agent::ProfileStatus& status, std::optional<int> from,
-                   event::RollbackTrigger trigger, bool verified) {
+                   const agent::ProfileStatus& status, event::RollbackTrigger trigger,
+                   bool verified) {
   stages.start(profile, Stage::rollback);
   event::StageFinished done;
   done.outcome = verified ? Outcome::success : Outcome::error;
   done.reason = verified ? "" : std::string(event::reasons::rollback_failed);
   done.generation_after = status.current.number;
   if (verified) {
-    stages.tell(event::NodeRolledBack{from, status.current.number, trigger, true},
+    stages.tell(event::NodeRolledBack{status.made, status.current.number, trigger, true},
                 event::Level::error);
   }
   stages.finish(profile, Stage::rollback, std::move(done),

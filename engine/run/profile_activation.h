@@ -67,9 +67,9 @@ private:
 };
 
 /// Tells the rollback of one profile: stage.finished of `rollback` and, where it is back,
-/// node.rolled_back. `from` is the generation that was left, where its number is known.
+/// node.rolled_back.
 void tell_rollback(NodeStages& stages, const plan::Profile& profile,
-                   const agent::ProfileStatus& status, std::optional<int> from,
-                   event::RollbackTrigger trigger, bool verified);
+                   const agent::ProfileStatus& status, event::RollbackTrigger trigger,
+                   bool verified);
 
 } // namespace belay::run

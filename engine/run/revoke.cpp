@@ -20,11 +20,9 @@ constexpr Duration login_limit = std::chrono::seconds(30);
 
 agent::ProfileStatus revoke_one(const Contact& contact, const plan::Node& node, Owner& owner,
                                 const plan::Profile& profile, NodeStages& stages,
-                                const CancelToken& cancel, std::optional<int>& from) {
+                                const CancelToken& cancel) {
   Follow follow(contact, node, owner, profile, stages);
   const auto wait = Wait::at_most(profile.activation_timeout + revoke_grace, cancel);
-  follow.ask(wait);
-  from = follow.new_generation();
   agent::ProfileStatus status;
   do { // a request that was lost with its connection is made again
     follow.forget();
@@ -64,16 +62,15 @@ RevokeResult revoke(const Contact& contact, const plan::Node& node, NodeLink& li
   RevokeResult result;
   std::for_each(request.profiles.rbegin(), request.profiles.rend(), [&](const auto* profile) {
     try {
-      std::optional<int> from;
       const auto status =
-          revoke_one(contact, node, link.owner_of(*profile), *profile, stages, cancel, from);
+          revoke_one(contact, node, link.owner_of(*profile), *profile, stages, cancel);
       if (status.state == State::superseded) {
         tell_superseded(stages, *profile, result);
         return;
       }
       const bool verified =
           status.state == State::rolled_back && status.current.path == status.recorded.path;
-      tell_rollback(stages, *profile, status, from, request.trigger, verified);
+      tell_rollback(stages, *profile, status, request.trigger, verified);
       worsen(result, verified ? Rollback::succeeded : Rollback::failed, status.message);
       result.generation_after = status.current.number;
     } catch (const Error& error) {

@@ -27,6 +27,7 @@ agent::ProfileStatus FakeWorld::status(const FakeHost& host,
   status.state = profile.state;
   status.reason = profile.reason;
   status.recorded = profile.recorded;
+  status.made = profile.made;
   if (const auto found = host.generations.find(profile.request.name);
       found != host.generations.end() && !found->second.empty()) {
     status.current = {static_cast<int>(found->second.size()), found->second.back()};
@@ -79,6 +80,7 @@ void FakeWorld::activate(FakeHost& host, FakeTransaction& transaction,
   }
   host.activated.push_back(profile.request.closure);
   profile.state = State::switched;
+  profile.made = static_cast<int>(generations.size());
   tell(agent::StatusChanged{transaction.id, status(host, profile)});
   if (script.drops_connections || script.cuts_network) {
     ++host.epoch;

@@ -35,6 +35,7 @@ struct FakeTransaction {
     agent::State state = agent::State::prepared;
     std::string reason;
     agent::Generation recorded;
+    std::optional<int> made;
     Instant confirm_by{};
   };
   std::string id;
