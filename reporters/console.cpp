@@ -83,6 +83,9 @@ struct ConsoleReporter::Lines {
         console.builds_since_ = event.time;
       console.builds_until_ = event.time;
     }
+    for (const char* name : {"drift", "detach_weak"})
+      if (const auto found = p.details.find(name); found != p.details.end())
+        warn(std::string(name) + ": " + found->second);
     console.stage_finished(event, state);
   }
   void operator()(const event::StageRetrying&) const { warn(event.message); }
@@ -99,7 +102,7 @@ struct ConsoleReporter::Lines {
       console.say_node(*node, event.time);
   }
   void operator()(const event::LogLine& p) const {
-    if (event.level == event::Level::warn || event.level == event::Level::error)
+    if (event.level == event::Level::warn) // an error's log comes with its failure, at the end
       warn(p.text);
   }
   void operator()(const event::Heartbeat& p) const {

@@ -119,7 +119,7 @@ Teller& Teller::copied(const std::string& node, const std::string& profile, int 
   good(node, profile, Stage::copy, 900, copy);
   StageFinished lock;
   lock.generation_before = generation;
-  lock.details = {{"detach", "systemd"}, {"reboot_protection", "armed"}};
+  lock.details = {{"detach", "systemd"}, {"reboot_protection", "boot-unit"}};
   return good(node, profile, Stage::lock, 120, lock);
 }
 

@@ -75,6 +75,19 @@ TEST_CASE("a failure before activation is told at once, one that may roll back w
   CHECK(console.count("ROLLED BACK  exited 4") == 1);
 }
 
+TEST_CASE("warnings are told: retries, what a stage found, logs of that level") {
+  Console console;
+  console(plan_of({"web-1"}));
+  auto lock = stage_end(Outcome::success);
+  lock.details = {{"drift", "a ran, not b"}, {"detach", "systemd"}};
+  console(lock, {"web-1", "system", Stage::lock, 0});
+  console(event::StageRetrying{1, 3, {}, "unreachable"}, {"web-1", "system", Stage::copy, 0},
+          "web-1/system copy failed, again in 1 s");
+  REQUIRE(console.lines.size() == 3);
+  CHECK(console.lines[1] == " warning: web-1/system: drift: a ran, not b");
+  CHECK(console.lines[2] == " warning: web-1/system copy failed, again in 1 s");
+}
+
 TEST_CASE("a rollback that was not verified is not called one") {
   Console console;
   console(plan_of({"db-1"}));
