@@ -9,6 +9,7 @@ namespace belay::ssh {
 namespace {
 
 constexpr std::size_t stderr_cap = 4 * 1024; // transaction.md, "Copy": the last 4 KiB
+constexpr std::size_t read_size = 32 * 1024; // one packet of OpenSSH's
 constexpr Duration burial_limit = std::chrono::seconds(5);
 constexpr Duration leaving_limit = std::chrono::seconds(2);
 constexpr Duration leaving_poll = std::chrono::milliseconds(20);
@@ -106,32 +107,42 @@ void RemoteCommand::fail(const char* what) const {
               connection_->who() + ": " + what + ": " + connection_->last_message());
 }
 
+// Always by the same size: when a window adjustment has to wait for a key exchange, libssh2 books
+// the size of the read that comes next, not of the one that was announced, and then throws data
+// away as sent beyond the window.
+ssize_t RemoteCommand::read_stream(int stream, std::string& to) {
+  std::array<char, read_size> buffer{};
+  const auto count = libssh2_channel_read_ex(channel_, stream, buffer.data(), buffer.size());
+  if (count > 0)
+    to.append(buffer.data(), static_cast<std::size_t>(count));
+  return count;
+}
+
 void RemoteCommand::collect_stderr() {
-  std::array<char, 4096> buffer{};
-  for (;;) {
-    const auto count = libssh2_channel_read_stderr(channel_, buffer.data(), buffer.size());
-    if (count <= 0)
-      break;
-    stderr_tail_.append(buffer.data(), static_cast<std::size_t>(count));
+  while (read_stream(SSH_EXTENDED_DATA_STDERR, stderr_tail_) > 0)
     if (stderr_tail_.size() > stderr_cap)
       stderr_tail_.erase(0, stderr_tail_.size() - stderr_cap);
-  }
 }
 
 std::optional<std::size_t> RemoteCommand::try_read(char* buffer, std::size_t size) {
-  collect_stderr();
-  const auto count = libssh2_channel_read(channel_, buffer, size);
-  connection_->tick();
-  if (count > 0)
-    return static_cast<std::size_t>(count);
-  if (count == LIBSSH2_ERROR_EAGAIN)
-    return std::nullopt;
-  if (count < 0)
-    fail("reading from a command");
-  collect_stderr(); // what came together with the end
-  if (libssh2_channel_eof(channel_) == 1)
-    return 0;
-  return std::nullopt;
+  if (stdout_taken_ == stdout_.size()) {
+    stdout_.clear();
+    stdout_taken_ = 0;
+    collect_stderr();
+    const auto count = read_stream(0, stdout_);
+    connection_->tick();
+    if (count < 0 && count != LIBSSH2_ERROR_EAGAIN)
+      fail("reading from a command");
+    if (count <= 0) {
+      collect_stderr(); // what came together with the end
+      if (count == 0 && libssh2_channel_eof(channel_) == 1)
+        return 0;
+      return std::nullopt;
+    }
+  }
+  const auto count = stdout_.copy(buffer, size, stdout_taken_);
+  stdout_taken_ += count;
+  return count;
 }
 
 std::size_t RemoteCommand::try_write(std::string_view text) {

@@ -41,11 +41,14 @@ public:
   Connection& connection() { return *connection_; }
 
 private:
+  ssize_t read_stream(int stream, std::string& to);
   void collect_stderr();
   [[noreturn]] void fail(const char* what) const;
 
   std::shared_ptr<Connection> connection_;
   LIBSSH2_CHANNEL* channel_ = nullptr;
+  std::string stdout_; ///< read, but not asked for yet
+  std::size_t stdout_taken_ = 0;
   std::string stderr_tail_;
   bool closed_ = false;
 };

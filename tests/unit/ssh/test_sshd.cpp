@@ -74,7 +74,7 @@ std::pair<UniqueFd, std::uint16_t> listen_anywhere() {
 }
 
 TestSshd::TestSshd(Options options)
-    : options_(std::move(options)), directory_("/tmp/belay-test-sshd.") {
+    : options_(std::move(options)), user_(user_name()), directory_("/tmp/belay-test-sshd.") {
   if (getuid() == 0)
     std::filesystem::create_directories("/run/sshd"); // its privilege separation wants it
   make_key("user", "ed25519");
@@ -204,7 +204,7 @@ HostAddress TestSshd::address() const {
   HostAddress address;
   address.name = "web-1";
   address.hostname = "127.0.0.1:" + std::to_string(port_);
-  address.user = user_name();
+  address.user = user_;
   address.ssh_opts = {"-F", "/dev/null",
                       "-i", user_key(),
                       "-o", "IdentityAgent=none",

@@ -58,6 +58,7 @@ private:
   void read_log();
 
   Options options_;
+  std::string user_;
   TemporaryDirectory directory_;
   std::uint16_t port_ = 0;
   pid_t pid_ = -1;
