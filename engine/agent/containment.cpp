@@ -63,9 +63,15 @@ std::vector<std::string> ScopeContainment::wrap(const std::string& mark,
   if (options_.user_manager) {
     words.emplace_back("--user");
   }
-  words.insert(words.end(), {"--scope", "--quiet", "--collect", "--unit=" + unit_of(mark), "--"});
+  words.insert(words.end(),
+               {"--scope", "--quiet", "--collect", "--unit=" + unit_of(mark), "--", "/bin/sh", "-c",
+                ": > \"$0\" && exec \"$@\"", (options_.folder / mark).string()});
   words.insert(words.end(), argv.begin(), argv.end());
   return words;
+}
+
+bool ScopeContainment::entered(const std::string& mark) const {
+  return std::filesystem::exists(options_.folder / mark);
 }
 
 std::vector<pid_t> ScopeContainment::members(const std::string& mark, bool) {

@@ -19,6 +19,8 @@ public:
   virtual ~Containment() = default;
   /// The command line that runs `argv` within it. `mark` is this run's name: TX-act-0.
   virtual std::vector<std::string> wrap(const std::string& mark, std::vector<std::string> argv) = 0;
+  /// Whether the wrapped program was begun, where that cannot be told from how its wrapper ended.
+  virtual bool entered(const std::string&) const { return true; }
   /// What lives within it now. `ours`: this process started it (and did not inherit it from a
   /// keeper that died).
   virtual std::vector<pid_t> members(const std::string& mark, bool ours) = 0;
@@ -40,11 +42,13 @@ class ScopeContainment final : public Containment {
 public:
   struct Options {
     bool user_manager = false;
+    std::filesystem::path folder; ///< of the transaction: for the sign that the script was begun
     std::filesystem::path cgroups = "/sys/fs/cgroup";
   };
   ScopeContainment(ProcessRunner& processes, Options options)
       : processes_(processes), options_(std::move(options)) {}
   std::vector<std::string> wrap(const std::string& mark, std::vector<std::string> argv) override;
+  bool entered(const std::string& mark) const override;
   std::vector<pid_t> members(const std::string& mark, bool ours) override;
 
   /// "belay-TX-act-0.scope"

@@ -22,7 +22,6 @@ const char* name_of(Verdict verdict) {
 /// False where there is no `from`.
 bool renamed(const std::filesystem::path& folder, const char* from, const char* to) {
   if (rename((folder / from).c_str(), (folder / to).c_str()) == 0) {
-    sync_directory(folder);
     return true;
   }
   if (errno == ENOENT) {
@@ -37,20 +36,20 @@ void DecisionFiles::create(std::size_t profile) {
   if (mkdir(of(profile).c_str(), 0700) != 0) {
     throw Error::from_errno("cannot make the folder " + of(profile).string(), errno);
   }
-  replace_file(of(profile) / held, "", {.mode = 0600, .sync = true});
+  replace_file(of(profile) / held, "", {.mode = 0600});
 }
 
 void DecisionFiles::offer(std::size_t profile) {
+  // Not synced: a machine that goes down now has lost the race anyway.
   renamed(of(profile), held, pending);
 }
 
 std::optional<Verdict> DecisionFiles::decide(std::size_t profile, Verdict wanted) {
-  if (renamed(of(profile), pending, name_of(wanted))) {
-    return wanted;
-  }
-  // The winner's rename may not be on the disk yet, and we are about to act on it.
+  const bool won = renamed(of(profile), pending, name_of(wanted));
+  // Also for the loser: the winner's rename may not be on the disk yet, and we are about to act on
+  // it.
   sync_directory(of(profile));
-  return read(profile);
+  return won ? wanted : read(profile);
 }
 
 std::optional<Verdict> DecisionFiles::read(std::size_t profile) const {

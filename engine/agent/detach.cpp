@@ -115,8 +115,12 @@ std::vector<std::string> systemd_command(const KeeperCommand& command, Detachmen
 
 Detachment RealDetacher::start(const KeeperCommand& command) {
   if (wanted_ != Detachment::session) {
-    const auto result =
-        processes_.run({.argv = systemd_command(command, wanted_)}, Wait::at_most(manager_limit));
+    // A login by sudo has no XDG_RUNTIME_DIR, by which a user's manager is found.
+    ProcessSpec spec{.argv = systemd_command(command, wanted_)};
+    if (wanted_ == Detachment::systemd_user) {
+      spec.environment["XDG_RUNTIME_DIR"] = "/run/user/" + std::to_string(geteuid());
+    }
+    const auto result = processes_.run(spec, Wait::at_most(manager_limit));
     if (result.succeeded()) {
       return wanted_;
     }

@@ -102,12 +102,17 @@ std::variant<FileLock, Refusal> take_turn(const Host& host) {
 }
 
 void drop_roots(const TransactionFiles& files) {
-  for (const char* name : {"running", "agent"}) {
-    unlink((files.folder() / name).c_str());
+  // Every symlink in there is a root or an alias of one.
+  std::vector<fs::path> links;
+  std::error_code problem;
+  for (fs::recursive_directory_iterator entry(files.folder(), problem), end;
+       !problem && entry != end; entry.increment(problem)) {
+    if (entry->is_symlink()) {
+      links.push_back(entry->path());
+    }
   }
-  for (std::size_t i = 0; fs::is_directory(files.profile(i)); ++i) {
-    unlink((files.profile(i) / "new").c_str());
-    unlink((files.profile(i) / "previous").c_str());
+  for (const auto& link : links) {
+    unlink(link.c_str());
   }
 }
 

@@ -68,6 +68,9 @@ Json to_json(const Entry& entry) {
   if (entry.profile) {
     json["profile"] = *entry.profile;
   }
+  if (entry.generation) {
+    json["generation"] = *entry.generation;
+  }
   if (entry.exit_status) {
     json["exit_status"] = *entry.exit_status;
   }
@@ -91,6 +94,7 @@ Entry entry_from(const Json& json) {
           .profile = profile ? std::optional(static_cast<std::size_t>(*profile)) : std::nullopt,
           .reason = maybe_text_at(json, "reason").value_or(""),
           .message = maybe_text_at(json, "message").value_or(""),
+          .generation = maybe_small_integer_at(json, "generation"),
           .exit_status = maybe_small_integer_at(json, "exit_status"),
           .signal = maybe_text_at(json, "signal"),
           .duration = maybe_duration_at(json, "duration_ms"),
@@ -98,6 +102,12 @@ Entry entry_from(const Json& json) {
           .boot = maybe_text_at(json, "boot").value_or(""),
           .request = maybe_text_at(json, "request").value_or(""),
           .time = WallTime(Duration(integer_at(json, "time")))};
+}
+
+/// What nothing depends on until a later entry comes, whose sync is this one's too.
+bool may_wait(Step step) {
+  return step == Step::keeping || step == Step::request || step == Step::activated ||
+         step == Step::finished;
 }
 
 } // namespace
@@ -172,7 +182,7 @@ void JournalFile::append(const Entry& entry) {
   const auto line = (in_line_ ? "\n" : "") + encode_entry(entry);
   in_line_ = true;
   write_all(fd_.get(), line);
-  if (fsync(fd_.get()) != 0) {
+  if (!may_wait(entry.step) && fsync(fd_.get()) != 0) {
     throw Error::from_errno("cannot sync the journal", errno);
   }
   in_line_ = false;

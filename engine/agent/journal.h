@@ -48,6 +48,7 @@ struct Entry {
   std::optional<std::size_t> profile; ///< index in the record; nullopt = the whole transaction
   std::string reason;
   std::string message;
+  std::optional<int> generation; ///< switched: what was made
   std::optional<int> exit_status;
   std::optional<std::string> signal;
   std::optional<Duration> duration;
@@ -57,7 +58,8 @@ struct Entry {
   WallTime time{};
 };
 
-/// Where entries go. append() returns when the entry is durable; throws Error{system}.
+/// Where entries go. append() returns when the entry is durable (those that announce or decide
+/// nothing wait for the next one that does); throws Error{system}.
 class Journal {
 public:
   virtual ~Journal() = default;

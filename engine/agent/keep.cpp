@@ -23,14 +23,16 @@ constexpr std::chrono::seconds lock_limit{5};
 constexpr std::chrono::seconds mutex_limit{20};
 constexpr std::chrono::seconds restart_pause{1};
 
-std::unique_ptr<Containment> make_containment(const Record& record, ProcessRunner& processes) {
+std::unique_ptr<Containment> make_containment(const TransactionFiles& files, const Record& record,
+                                              ProcessRunner& processes) {
   const auto found = record.details.find("detach");
   const auto detachment = detachment_from(found == record.details.end() ? "" : found->second);
   if (detachment == Detachment::session || find_detachment(processes) != detachment) {
     return std::make_unique<SessionContainment>();
   }
   return std::make_unique<ScopeContainment>(
-      processes, ScopeContainment::Options{.user_manager = detachment == Detachment::systemd_user});
+      processes, ScopeContainment::Options{.user_manager = detachment == Detachment::systemd_user,
+                                           .folder = files.folder()});
 }
 
 /// After the end: what the transaction needed is given back.
@@ -70,7 +72,7 @@ void keep_open(const TransactionFiles& files, const Record& record, KeeperVerb v
   JournalFile journal(files.journal());
   DecisionFiles decisions(files.folder());
   NixProfiles profiles(tools_for(record), processes);
-  const auto containment = make_containment(record, processes);
+  const auto containment = make_containment(files, record, processes);
   Keeper* listener = nullptr;
   PosixScripts scripts(files, script_environment(record.surroundings.environment, record.user),
                        *containment, {.on_tick = [&] {

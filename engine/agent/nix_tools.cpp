@@ -70,4 +70,29 @@ void add_root(const NixTools& tools, ProcessRunner& processes, const std::string
   }
 }
 
+bool add_roots(const NixTools& tools, ProcessRunner& processes, const std::vector<Root>& roots,
+               const fs::path& folder) {
+  const auto link = folder / "root";
+  std::vector<std::string> argv = {tools.nix_store, "--realise"};
+  for (const auto& root : roots) {
+    argv.push_back(root.path);
+  }
+  argv.insert(argv.end(), {"--add-root", link.string()});
+  if (!processes.run({.argv = argv}, Wait::at_most(realise_limit)).succeeded()) {
+    return false;
+  }
+  for (std::size_t i = 0; i < roots.size(); ++i) {
+    const auto made = i == 0 ? link.string() : link.string() + "-" + std::to_string(i + 1);
+    std::error_code problem;
+    if (fs::read_symlink(made, problem) != roots[i].path) {
+      return false; // Nix numbers them otherwise than we think
+    }
+    fs::create_symlink(made, folder / roots[i].name, problem);
+    if (problem) {
+      return false;
+    }
+  }
+  return true;
+}
+
 } // namespace belay::agent

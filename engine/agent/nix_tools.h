@@ -37,4 +37,14 @@ std::optional<NixTools> find_nix_tools(const std::string& path);
 void add_root(const NixTools& tools, ProcessRunner& processes, const std::string& path,
               const std::filesystem::path& link);
 
+struct Root {
+  std::string path;
+  std::string name; ///< of the link, below the folder
+};
+/// The same for several in one process (each costs as much as a short activation): the links are
+/// aliases of `folder`/root, root-2, … that Nix made. False where that did not work for all of
+/// them; then nothing is said about any.
+bool add_roots(const NixTools& tools, ProcessRunner& processes, const std::vector<Root>& roots,
+               const std::filesystem::path& folder);
+
 } // namespace belay::agent

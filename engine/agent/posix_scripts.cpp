@@ -100,7 +100,7 @@ std::string PosixScripts::next_mark(const ScriptCall& call) {
   const auto mark = files_.id() + "-act-" + std::to_string(call.profile) + (back ? "-back-" : "-") +
                     random_hex(2);
   try {
-    replace_file(folder / (back ? "back-mark" : "mark"), mark, {.mode = 0600, .sync = true});
+    replace_file(folder / (back ? "back-mark" : "mark"), mark, {.mode = 0600});
   } catch (const Error&) {
     if (!back) {
       throw; // no room to run anything safely; on the way back we must all the same
@@ -116,18 +116,34 @@ ScriptResult PosixScripts::run(const ScriptCall& call) {
   }
   try {
     const auto mark = next_mark(call);
-    std::vector<std::string> argv = {command->program};
-    if (!command->argument.empty()) {
-      argv.push_back(command->argument);
+    auto result = run_in(containment_, call, *command, mark);
+    if (!containment_.entered(mark)) { // no scope to be had: on the way back that must not matter
+      result = run_in(session_, call, *command, mark);
     }
-    const auto pid = spawn({.argv = containment_.wrap(mark, argv),
-                            .environment = environment_for(call, mark),
-                            .directory = call.profile_path,
-                            .output = files_.output(call.profile)});
-    return await(pid, call, mark);
+    return result;
   } catch (const Error& error) {
     return {.end = ScriptResult::End::unstarted, .message = error.message()};
   }
+}
+
+ScriptResult PosixScripts::run_in(Containment& containment, const ScriptCall& call,
+                                  const ScriptCommand& command, const std::string& mark) {
+  std::vector<std::string> argv = {command.program};
+  if (!command.argument.empty()) {
+    argv.push_back(command.argument);
+  }
+  const auto pid = spawn({.argv = containment.wrap(mark, argv),
+                          .environment = environment_for(call, mark),
+                          .directory = call.profile_path,
+                          .output = files_.output(call.profile)});
+  return await(pid, call, mark);
+}
+
+std::vector<pid_t> PosixScripts::members(const std::string& mark, bool ours) {
+  auto pids = containment_.members(mark, ours);
+  const auto marked = session_.members(mark, false);
+  pids.insert(pids.end(), marked.begin(), marked.end());
+  return pids;
 }
 
 ScriptResult PosixScripts::await(pid_t pid, const ScriptCall& call, const std::string& mark) {
@@ -163,16 +179,16 @@ bool PosixScripts::stop(const std::string& mark, bool ours) {
   bool termed = false;
   for (;;) {
     reap(-1);
-    const auto members = containment_.members(mark, ours);
+    const auto left = members(mark, ours);
     const auto waited = BootClock::now() - begin;
-    if (members.empty()) {
+    if (left.empty()) {
       return true;
     }
     if (waited >= options_.term_grace + options_.kill_grace) {
       return false;
     }
     const bool kill_now = waited >= options_.term_grace;
-    for (const auto pid : members) {
+    for (const auto pid : left) {
       if (!termed || kill_now) {
         kill(pid, kill_now ? SIGKILL : SIGTERM);
         kill(pid, SIGCONT); // one that is stopped would not see TERM

@@ -36,13 +36,17 @@ public:
 private:
   std::map<std::string, std::string> environment_for(const ScriptCall& call,
                                                      const std::string& mark) const;
+  ScriptResult run_in(Containment& containment, const ScriptCall& call,
+                      const ScriptCommand& command, const std::string& mark);
   ScriptResult await(pid_t pid, const ScriptCall& call, const std::string& mark);
+  std::vector<pid_t> members(const std::string& mark, bool ours);
   bool stop(const std::string& mark, bool ours);
   std::string next_mark(const ScriptCall& call);
 
   TransactionFiles files_;
   std::map<std::string, std::string> environment_;
   Containment& containment_;
+  SessionContainment session_; ///< where the other one cannot be had
   Options options_;
 };
 

@@ -4,9 +4,6 @@
 #include "engine/agent/host.h"
 #include "engine/agent/protocol.h"
 
-#include <map>
-#include <optional>
-#include <string>
 #include <variant>
 
 // Opening a transaction: nobody else's is open, what stands is recorded, everything that either way
@@ -18,10 +15,5 @@ namespace belay::agent {
 
 /// Serialised over the state directory's mutex; takes as long as ending an earlier one takes.
 std::variant<TransactionStatus, Refusal> prepare(const PrepareRequest& request, const Host& host);
-
-/// deploy-rs's rule: the explicit path; for root's `system` the system profile; else the user's
-/// folder of profiles. `environment` is the profile user's.
-std::string profile_path_for(const PrepareRequest::Profile& profile, const std::string& user,
-                             const std::map<std::string, std::string>& environment);
 
 } // namespace belay::agent

@@ -124,11 +124,12 @@ struct ProfileStatus {
   State state = State::prepared;
   std::string
       reason; ///< activation-failed, activation-timeout, confirm-timeout, abandoned, revoked, …
-  std::string message;               ///< for a person; one line
-  Generation recorded;               ///< before this transaction
-  Generation current;                ///< read back when this status was made
-  bool closure_matches = false;      ///< current.path is the wanted closure
-  std::optional<int> exit_status;    ///< of the activation script
+  std::string message;            ///< for a person; one line
+  Generation recorded;            ///< before this transaction
+  Generation current;             ///< read back when this status was made
+  std::optional<int> made;        ///< number of the generation that this transaction made or took
+  bool closure_matches = false;   ///< current.path is the wanted closure
+  std::optional<int> exit_status; ///< of the activation script
   std::optional<std::string> signal; ///< that killed it: "SIGKILL"
   std::optional<Duration> script_duration;
   std::optional<Duration> confirm_left; ///< while awaiting_confirm

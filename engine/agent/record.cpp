@@ -25,9 +25,13 @@ constexpr std::size_t record_cap = 16 * 1024 * 1024; // environments may be larg
 Json to_json(const RecordedProfile& profile) {
   PrepareRequest one;
   one.profiles.push_back(profile.wanted);
-  return {{"wanted", to_json(one)},        {"path", profile.path},
-          {"link", or_null(profile.link)}, {"generation", to_json(profile.generation)},
-          {"numbers", profile.numbers},    {"reactivate", profile.reactivate}};
+  return {{"wanted", to_json(one)},
+          {"path", profile.path},
+          {"link", or_null(profile.link)},
+          {"generation", to_json(profile.generation)},
+          {"closure_path", profile.closure_path},
+          {"numbers", profile.numbers},
+          {"reactivate", profile.reactivate}};
 }
 
 RecordedProfile recorded_profile_from(const Json& json) {
@@ -39,6 +43,7 @@ RecordedProfile recorded_profile_from(const Json& json) {
                           .path = text_at(json, "path"),
                           .link = maybe_text_at(json, "link"),
                           .generation = generation_from(object_at(json, "generation")),
+                          .closure_path = text_at(json, "closure_path"),
                           .numbers = {},
                           .reactivate = text_at(json, "reactivate")};
   for (const auto& number : array_at(json, "numbers")) {

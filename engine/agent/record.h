@@ -24,6 +24,7 @@ struct RecordedProfile {
   std::string path;                ///< of the profile link
   std::optional<std::string> link; ///< the link's raw text; nullopt = there was none
   Generation generation;           ///< path is empty where there was none, or it led nowhere
+  std::string closure_path;        ///< realpath of the wanted closure, which may be a symlink
   std::vector<int> numbers;        ///< all generations that existed
   std::string reactivate; ///< what a rollback activates: the recorded generation, or what ran
 };

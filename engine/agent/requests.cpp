@@ -23,8 +23,8 @@ std::string RequestQueue::drop(const RequestBody& body, const Clock& clock) cons
   std::snprintf(stamp.data(), stamp.size(), "%015lld",
                 static_cast<long long>(clock.now().time_since_epoch().count()));
   const auto name = std::string(stamp.data()) + "-" + random_hex(4) + std::string(ending);
-  replace_file(files_.requests() / name, encode(Request{0, body}), {.mode = 0600, .sync = true});
-  return name;
+  replace_file(files_.requests() / name, encode(Request{0, body}), {.mode = 0600});
+  return name; // it is the keeper's answer that has to be durable
 }
 
 std::vector<RequestQueue::Dropped> RequestQueue::list() const {

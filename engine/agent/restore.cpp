@@ -50,7 +50,7 @@ Problem restore(ProfileStore& profiles, const RecordedProfile& recorded) {
 void remove_our_generations(ProfileStore& profiles, const RecordedProfile& recorded) {
   const auto current = profiles.read(recorded.path).generation.number;
   for (const auto& [number, path] : profiles.generations(recorded.path)) {
-    if (!was_recorded(recorded, number) && path == recorded.wanted.closure && current != number) {
+    if (!was_recorded(recorded, number) && path == recorded.closure_path && current != number) {
       // One that stays is untidy, no harm: what counts is which one is current.
       profiles.delete_generation(recorded.path, number);
     }

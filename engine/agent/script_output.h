@@ -33,8 +33,8 @@ class ScriptOutputReader {
 public:
   struct Options {
     bool from_start = true;
-    std::size_t line_cap = 8 * 1024;     ///< longer lines come in pieces
-    std::int64_t burst_cap = 256 * 1024; ///< more than this at once is skipped
+    std::size_t line_cap = 8 * 1024;    ///< longer lines come in pieces
+    std::int64_t burst_cap = 64 * 1024; ///< more than this at once is skipped
   };
   ScriptOutputReader(std::filesystem::path path, Options options);
 

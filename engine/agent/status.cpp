@@ -29,12 +29,13 @@ ProfileStatus profile_status(const RecordedProfile& recorded, const ProfileView&
                        .message = view.message,
                        .recorded = recorded.generation,
                        .current = read_profile(recorded.path).generation,
+                       .made = view.made,
                        .closure_matches = false,
                        .exit_status = view.exit_status,
                        .signal = view.signal,
                        .script_duration = view.script_duration,
                        .confirm_left = std::nullopt};
-  status.closure_matches = status.current.path == recorded.wanted.closure;
+  status.closure_matches = status.current.path == recorded.closure_path;
   if (status.state == State::awaiting_confirm && view.deadline && view.boot == boot_id()) {
     status.confirm_left = std::max(Duration::zero(), Duration(*view.deadline - clock.now()));
   }

@@ -95,11 +95,11 @@ void Transaction::activate(std::size_t profile) {
     note({.step = Step::switching, .profile = profile});
     const auto problem = seams_.profiles.set(recorded.path, recorded.wanted.closure);
     const auto reading = seams_.profiles.read(recorded.path);
-    if (problem || reading.generation.path != recorded.wanted.closure) {
+    if (problem || reading.generation.path != recorded.closure_path) {
       return roll_back(profile,
                        {"switch-failed", problem.value_or("the profile is not what was set")});
     }
-    note({.step = Step::switched, .profile = profile});
+    note({.step = Step::switched, .profile = profile, .generation = reading.generation.number});
     run_script(profile);
   } catch (const Error& error) { // not even noted: nothing further may be done
     return roll_back(profile, {"system", error.message()});
@@ -210,7 +210,7 @@ void Transaction::revoke(std::size_t profile) {
     return;
   }
   const auto reading = seams_.profiles.read(recorded.path);
-  if (reading.generation.path == recorded.wanted.closure) {
+  if (reading.generation.path == recorded.closure_path) {
     return roll_back(profile, why);
   }
   note_safely({.step = Step::superseded,

@@ -34,6 +34,7 @@ void apply_to(ProfileView& profile, const Entry& entry) {
     profile.switching = true;
     return;
   case Step::switched:
+    profile.made = entry.generation;
     return enter(profile, entry, State::switched);
   case Step::script_starting:
     profile.script_started = true;

@@ -24,6 +24,7 @@ struct ProfileView {
   std::string script_reason; ///< of script_ended; empty = it ended well
   std::string reason;
   std::string message;
+  std::optional<int> made; ///< the generation that is ours
   std::optional<int> exit_status;
   std::optional<std::string> signal;
   std::optional<Duration> script_duration;

@@ -90,10 +90,12 @@ TEST_CASE("detach: systemd takes it, or a session does") {
 TEST_CASE("containment: a scope around the script, and what is in it") {
   belay::TemporaryDirectory cgroups("/tmp/belay-cgroups-");
   RecordedProcesses processes;
-  ScopeContainment scope(processes, {.user_manager = false, .cgroups = cgroups.path()});
+  ScopeContainment scope(processes,
+                         {.user_manager = false, .folder = "/TX", .cgroups = cgroups.path()});
   CHECK(scope.wrap("TX-act-0-ab", {"/gen/deploy-rs-activate"}) ==
         std::vector<std::string>{"systemd-run", "--scope", "--quiet", "--collect",
-                                 "--unit=belay-TX-act-0-ab.scope", "--",
+                                 "--unit=belay-TX-act-0-ab.scope", "--", "/bin/sh", "-c",
+                                 ": > \"$0\" && exec \"$@\"", "/TX/TX-act-0-ab",
                                  "/gen/deploy-rs-activate"});
   CHECK(scope.members("TX-act-0-ab", true).empty()); // no such unit
   processes.out = "/system.slice/belay-TX-act-0-ab.scope\n";

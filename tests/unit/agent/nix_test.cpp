@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/nix_tools.h"
-#include "engine/agent/prepare.h"
+#include "engine/agent/opening.h"
 #include "engine/agent/profile_store.h"
 #include "engine/agent/scripts.h"
 

@@ -24,6 +24,7 @@ ProfileStatus full_status() {
           .message = awkward,
           .recorded = {41, "/nix/store/old"},
           .current = {std::nullopt, "/nix/store/new"},
+          .made = 42,
           .closure_matches = true,
           .exit_status = 4,
           .signal = "SIGKILL",

@@ -83,6 +83,7 @@ public:
                            .path = profile,
                            .link = link,
                            .generation = read(profile).generation,
+                           .closure_path = closure,
                            .reactivate = read(profile).generation.path};
     for (const auto& [number, path] : numbered) {
       result.numbers.push_back(number);

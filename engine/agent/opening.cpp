@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/opening.h"
+
+#include "engine/agent/decision.h"
+#include "engine/agent/journal.h"
+#include "engine/agent/requests.h"
+#include "engine/agent/scripts.h"
+#include "engine/base/error.h"
+#include "engine/base/store_path.h"
+#include "engine/base/text.h"
+
+#include <cerrno>
+#include <sys/stat.h>
+
+namespace belay::agent {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* running_root = "running";
+
+std::string value_of(const std::map<std::string, std::string>& environment, const char* name) {
+  const auto found = environment.find(name);
+  return found == environment.end() ? "" : found->second;
+}
+
+fs::path nix_state_directory(const std::map<std::string, std::string>& environment) {
+  const auto set = value_of(environment, "NIX_STATE_DIR");
+  return set.empty() ? fs::path("/nix/var/nix") : fs::path(set);
+}
+
+} // namespace
+
+std::string profile_path_for(const PrepareRequest::Profile& profile, const std::string& user,
+                             const std::map<std::string, std::string>& environment) {
+  if (profile.profile_path) {
+    return *profile.profile_path;
+  }
+  const auto profiles = nix_state_directory(environment) / "profiles";
+  if (user == "root") {
+    return (profile.name == "system" ? profiles / "system"
+                                     : profiles / "per-user" / "root" / profile.name)
+        .string();
+  }
+  std::error_code unreadable;
+  if (fs::is_directory(profiles / "per-user" / user, unreadable)) {
+    return (profiles / "per-user" / user / profile.name).string();
+  }
+  const auto state = value_of(environment, "XDG_STATE_HOME");
+  const auto base =
+      state.empty() ? fs::path(value_of(environment, "HOME")) / ".local/state" : fs::path(state);
+  return (base / "nix/profiles" / profile.name).string();
+}
+
+Opening::Opening(const PrepareRequest& request, const Host& host, NixTools tools)
+    : request_(request), host_(host), tools_(std::move(tools)), profiles_(tools_, host.processes),
+      files_(host.state_directory, random_hex(12)) {}
+
+std::optional<Refusal> Opening::open() {
+  std::error_code ignored;
+  try {
+    auto refusal = try_to_open();
+    if (refusal) {
+      fs::remove_all(files_.folder(), ignored);
+    }
+    return refusal;
+  } catch (...) {
+    fs::remove_all(files_.folder(), ignored);
+    throw;
+  }
+}
+
+std::optional<Refusal> Opening::try_to_open() {
+  make_folder();
+  record_transaction();
+  for (const auto& wanted : request_.profiles) {
+    if (auto refusal = record_profile(wanted)) {
+      return refusal;
+    }
+  }
+  if (auto refusal = root_all()) {
+    return refusal;
+  }
+  if (auto refusal = check_scripts()) {
+    return refusal;
+  }
+  for (auto& profile : record_.profiles) {
+    note_drift(profile);
+  }
+  protect();
+  RequestQueue(files_).touch(host_.clock.now(), record_.boot);
+  write_record(files_.record(), record_); // from here on it is a transaction
+  if (!ensure_keeper(files_, host_)) {
+    return Refusal{"system", "no keeper could be started", {}};
+  }
+  return std::nullopt;
+}
+
+void Opening::make_folder() const {
+  for (const auto& folder : {files_.folder(), files_.requests()}) {
+    if (mkdir(folder.c_str(), 0700) != 0) {
+      throw Error::from_errno("cannot make the folder " + folder.string(), errno);
+    }
+  }
+  DecisionFiles decisions(files_.folder());
+  for (std::size_t i = 0; i < request_.profiles.size(); ++i) {
+    decisions.create(i);
+  }
+  JournalFile journal(files_.journal());
+}
+
+void Opening::record_transaction() {
+  record_.transaction = files_.id();
+  record_.run = request_.run;
+  record_.holder_url = request_.holder_url;
+  record_.since = host_.clock.wall();
+  record_.boot = boot_id();
+  record_.user = host_.user;
+  record_.running = real_path("/run/current-system");
+  record_.booted = real_path("/run/booted-system");
+  record_.surroundings = host_.surroundings;
+}
+
+std::optional<Refusal> Opening::record_profile(const PrepareRequest::Profile& wanted) {
+  RecordedProfile profile{.wanted = wanted};
+  profile.path = profile_path_for(wanted, host_.user, host_.surroundings.environment);
+  for (const auto& other : record_.profiles) {
+    if (other.path == profile.path) {
+      return Refusal{"protocol", "two profiles have the path " + profile.path, {}};
+    }
+  }
+  fs::create_directories(fs::path(profile.path).parent_path()); // umask is 022
+  const auto reading = profiles_.read(profile.path);
+  profile.link = reading.link;
+  profile.generation = reading.generation;
+  profile.reactivate = reading.generation.path;
+  for (const auto& [number, path] : profiles_.generations(profile.path)) {
+    profile.numbers.push_back(number);
+  }
+  record_.profiles.push_back(std::move(profile));
+  return std::nullopt;
+}
+
+std::vector<Root> Opening::wanted_roots() const {
+  std::vector<Root> roots;
+  for (std::size_t i = 0; i < record_.profiles.size(); ++i) {
+    const auto folder = std::to_string(i) + "/";
+    roots.push_back({record_.profiles[i].wanted.closure, folder + "new"});
+    roots.push_back({record_.profiles[i].generation.path, folder + "previous"});
+  }
+  roots.push_back({record_.running, running_root});
+  roots.push_back({request_.agent, "agent"});
+  std::erase_if(roots, [](const Root& root) { return !StorePath::parse(root.path); });
+  return roots;
+}
+
+/// All at once; where that fails, one by one to see which.
+std::optional<Refusal> Opening::root_all() {
+  const auto roots = wanted_roots();
+  if (add_roots(tools_, host_.processes, roots, files_.folder())) {
+    return std::nullopt;
+  }
+  for (const auto& root : roots) {
+    const auto link = files_.folder() / root.name;
+    std::error_code missing;
+    fs::remove(link, missing);
+    try {
+      add_root(tools_, host_.processes, root.path, link);
+    } catch (const Error& error) {
+      if (root.name != running_root) {
+        return Refusal{"path-invalid", error.message(), {}};
+      }
+      record_.running.clear(); // it runs, but the store does not know it: no way back to it
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> Opening::check_scripts() {
+  for (auto& profile : record_.profiles) {
+    const auto& closure = profile.wanted.closure;
+    if (!find_script(closure, ScriptCall::Kind::activation)) {
+      return Refusal{"no-activation",
+                     closure + " has neither deploy-rs-activate nor bin/switch-to-configuration",
+                     {}};
+    }
+    profile.closure_path = real_path(closure);
+  }
+  return std::nullopt;
+}
+
+/// What ran may not be what the profile says: then a rollback re-activates what ran.
+void Opening::note_drift(RecordedProfile& profile) {
+  const auto system = nix_state_directory(host_.surroundings.environment) / "profiles" / "system";
+  const auto activated = activated_by(profile.generation.path);
+  if (profile.path == system.string() && !activated.empty() && !record_.running.empty() &&
+      activated != record_.running) {
+    profile.reactivate = record_.running;
+    record_.details["drift"] = record_.running + " ran, not " + activated;
+  }
+}
+
+/// How well this transaction will be looked after, for the event.
+void Opening::protect() {
+  auto& details = record_.details;
+  details["detach"] = name_of(host_.detachment);
+  if (host_.detachment == Detachment::session && kills_user_processes(host_.processes)) {
+    details["detach_weak"] = "logind kills what a login leaves behind";
+  }
+  const bool armed = host_.detachment == Detachment::systemd &&
+                     BootUnit().arm(request_.agent.empty() ? host_.program : request_.agent,
+                                    host_.state_directory);
+  details["reboot_protection"] = armed ? "boot-unit" : "none";
+}
+
+} // namespace belay::agent
