@@ -68,7 +68,7 @@ def _report_tells_the_same(run):
     """`belay report` makes from the saved events what the run itself made."""
     again = run.out / "again.xml"
     report = subprocess.run([binary(), "report", "--from", run.out / "events.jsonl", "--junit",
-                             again], check=False, stdout=subprocess.DEVNULL)
+                             again], check=False, capture_output=True)
     equal(report.returncode, run.exit_code, "exit code of `belay report`")
     equal(again.read_text(), (run.out / "junit.xml").read_text(), "JUnit made again")
 
