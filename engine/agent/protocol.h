@@ -25,6 +25,11 @@
 // goes is told by StatusChanged. `confirm` is the one race of the whole program: the reply says who
 // won. `serve` may die at any byte; another one, over another connection, can take up a transaction
 // by its id.
+//
+// A connection alone keeps nothing: whoever waits with an open transaction (for other nodes, say)
+// asks `state` well within idle_limit. StatusChanged tells what a look every 20 ms sees, so a state
+// that passes quickly may be left out; the output that led to a state is told before it. `revoke`
+// is answered at once too; a final state told before its rolling_back is an older one.
 
 namespace belay::agent {
 
@@ -147,7 +152,7 @@ struct TransactionStatus { ///< reply to prepare and state
   std::vector<EarlierTransaction> earlier;    ///< prepare only
   std::map<std::string, std::string> details; ///< detach, reboot_protection, drift, detach_weak
 };
-struct Accepted {}; ///< reply to activate, abandon, finish
+struct Accepted {}; ///< reply to activate, revoke, abandon, finish
 struct Decision {
   State state = State::confirmed;
   ProfileStatus profile;

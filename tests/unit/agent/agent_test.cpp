@@ -204,6 +204,26 @@ TEST_CASE("agent: not confirmed; the garbage collector runs in the window") {
   CHECK(confirm(agent, transaction) == State::rolled_back); // too late, and told so
 }
 
+TEST_CASE("agent: a closure that is a symlink is told by what it leads to") {
+  if (left_out()) {
+    return;
+  }
+  NixWorld world;
+  const auto old_path = deployed(world);
+  const auto real = world.generation("real", "exit 3");
+  fs::create_symlink(real, world.path("link"));
+  const auto link =
+      std::string(belay::trim(world.run({"nix-store", "--add", world.path("link").string()}).out));
+  REQUIRE(fs::is_symlink(link));
+  Conversation agent(world);
+  const auto transaction = prepared(agent, {system_of(link)}).transaction;
+  accepted(agent, ActivateRequest{transaction, "system"});
+  const auto back = agent.until(State::rolled_back);
+  CHECK(back.reason == "activation-failed"); // it was set, and known to be
+  CHECK(world.system() == old_path);
+  CHECK(generations(world) == 1);
+}
+
 TEST_CASE("agent: refusals change nothing") {
   if (left_out()) {
     return;

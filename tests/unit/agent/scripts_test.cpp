@@ -187,6 +187,26 @@ TEST_CASE("scripts: what a keeper that died has left running is found and stoppe
   CHECK_FALSE(alive(pid));
 }
 
+TEST_CASE("scripts: where no scope can be had the script runs all the same") {
+  struct NoScope final : Containment {
+    std::vector<std::string> wrap(const std::string&, std::vector<std::string>) override {
+      return {"/bin/false"}; // systemd-run without a manager
+    }
+    bool entered(const std::string&) const override { return false; }
+    std::vector<pid_t> members(const std::string&, bool) override { return {}; }
+  };
+  Case c;
+  NoScope scope;
+  c.script("echo ran");
+  PosixScripts scripts(c.files, c.environment, scope, c.options);
+  CHECK(scripts.run(c.call()).succeeded());
+  CHECK(c.output() == "ran\n");
+  c.script("sleep 300");
+  const auto late = scripts.run(c.call(100ms));
+  CHECK(late.end == ScriptResult::End::timed_out);
+  CHECK(late.emptied);
+}
+
 TEST_CASE("scripts: megabytes of output stay a few on the disk") {
   Case c;
   c.options.output_cap = 256 * 1024;
