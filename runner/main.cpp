@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runner/program.h"
 
-int main(int argc, char** argv) { return belay::runner::run_program({argv + 1, argv + argc}); }
+int main(int argc, char** argv) {
+  return belay::runner::run_program({argv + 1, argv + argc});
+}

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-// The program as a function: arguments in, exit status out. The last of the three places where an Error is
-// caught.
+// The program as a function: arguments in, exit status out. The last of the three places where an
+// Error is caught.
 
 namespace belay::runner {
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runner/run_reports.h"
 
+#include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "engine/event/run_state.h"
 #include "reporters/console.h"
 #include "reporters/jsonl.h"
 #include "reporters/junit.h"
+#include "reporters/webhook.h"
+#include "runner/webhook_secrets.h"
 
 #include <iostream>
 
@@ -37,8 +40,28 @@ RunReports::RunReports(const plan::Reports& reports, const std::vector<plan::Web
     artifacts_["junit"] = *reports.junit;
   }
   fan_out_.add(reporters::make_console_reporter());
-  static_cast<void>(webhooks);
-  static_cast<void>(post);
+  add_webhooks(webhooks, post);
+}
+
+void RunReports::add_webhooks(const std::vector<plan::Webhook>& webhooks,
+                              const std::function<void(event::Draft)>& post) {
+  const auto seed = static_cast<std::uint64_t>(clock_.wall().time_since_epoch().count());
+  for (const auto& webhook : webhooks) {
+    try {
+      const auto options = fetch_webhook(webhook, environment_variable);
+      for (const auto& secret : options.secrets) {
+        emitter_.add_secret(secret);
+      }
+      if (!webhook.url) {
+        emitter_.add_secret(options.url); // its path may be what makes it secret
+      }
+      fan_out_.add(std::make_unique<reporters::WebhookReporter>(
+          options, reporters::real_webhook_world(seed, post)));
+    } catch (Error& error) {
+      problems_.push_back(
+          std::move(error)); // told like any other problem, with the reports there are
+    }
+  }
 }
 
 void RunReports::emit(event::Payload payload, event::Subject subject, event::Level level,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/base/clock.h"
+#include "engine/base/error.h"
 #include "engine/event/event.h"
 #include "engine/event/exit_code.h"
 #include "engine/plan/plan.h"
@@ -11,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 // The reports of one run: every output is opened before anything has an effect, so that a path that
 // cannot be written is a wrong command line and not a lost report. From the first event to the exit
@@ -26,6 +28,9 @@ public:
   RunReports(const plan::Reports& reports, const std::vector<plan::Webhook>& webhooks,
              const Clock& clock, std::function<void(event::Draft)> post);
 
+  /// What is wrong with webhooks (a secret that is not there): for the first events.
+  const std::vector<Error>& problems() const { return problems_; }
+
   event::Emitter& emitter() { return emitter_; }
   const event::RunState& state() const { return fan_out_.state(); }
   void emit(event::Payload payload, event::Subject subject = {},
@@ -35,9 +40,13 @@ public:
   event::ExitCode close();
 
 private:
+  void add_webhooks(const std::vector<plan::Webhook>& webhooks,
+                    const std::function<void(event::Draft)>& post);
+
   const Clock& clock_;
   Instant started_;
   std::map<std::string, std::string> artifacts_;
+  std::vector<Error> problems_;
   reporters::FanOut fan_out_;
   event::Emitter emitter_;
 };

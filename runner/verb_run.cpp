@@ -44,7 +44,7 @@ public:
 
   event::ExitCode run() {
     tell_started();
-    if (evaluate() && resolve()) {
+    if (has_webhooks() && evaluate() && resolve()) {
       deploy();
     }
     const auto code = reports_.close();
@@ -79,6 +79,17 @@ private:
                     "no flake checks were run: this version has none; --skip-checks says so "
                     "without this line");
     }
+  }
+
+  /// A webhook that cannot be told is found before anything is done, not after.
+  bool has_webhooks() {
+    for (const auto& problem : reports_.problems()) {
+      event::DiagnosticFound found;
+      found.code = problem.reason();
+      found.file = loaded_.file_name();
+      reports_.emit(std::move(found), {}, event::Level::error, problem.message());
+    }
+    return reports_.problems().empty();
   }
 
   std::string nix_version() {
@@ -128,8 +139,8 @@ private:
                     {}});
     };
     try {
-      evaluation_error_ = evaluate_all(loaded_, options_, nix_, log,
-                                       Wait::at_most(evaluate_limit, context.work()));
+      evaluation_error_ =
+          evaluate_all(loaded_, options_, nix_, log, Wait::at_most(evaluate_limit, context.work()));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::cancelled) {
         evaluation_error_ = error.message();
