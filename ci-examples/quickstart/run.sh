@@ -26,7 +26,13 @@ chmod 755 "$reports"
 python3 tests/fleet/with_fleet.py --hosts web-1,web-2,db-1 --keep "$reports" -- \
   bash ci-examples/quickstart/demo.sh "$PWD/build/release/bin/belay" "$reports" &
 fleet=$!
-trap 'kill -TERM "$fleet" 2>/dev/null; wait "$fleet"; exit 143' INT TERM HUP
+stop() { # stop CODE
+  kill -TERM "$fleet" 2>/dev/null || true
+  wait "$fleet" || true
+  exit "$1"
+}
+trap 'stop 130' INT
+trap 'stop 143' TERM HUP
 code=0
 wait "$fleet" || code=$?
 [ "$(id -u)" = 0 ] || sudo -n chown -R "$(id -u):$(id -g)" "$reports"
