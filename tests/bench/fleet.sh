@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # What N no-op nodes cost by belay, beside the same work by hand in parallel: `nix copy`, one ssh that
-# sets the profile and runs the script, a second ssh that proves that one can still get in. Prints
+# sets the profile and runs the script, a second ssh that proves that one can still get in. Both
+# evaluate and build first; each round has a closure of its own. Prints
 # wall-clock and CPU seconds (runner's side) of each round and the ratio of the best rounds.
 #
 #   fleet.sh [N] [BELAY]        default 16 and build/release/bin/belay
