@@ -7,6 +7,23 @@ namespace belay::agent {
 
 namespace {
 
+/// Escaped, each byte may become six: so much text always fits a line of the protocol.
+constexpr std::size_t output_message_limit = 8 * 1024;
+
+/// Lines together in few messages: a script that chatters must not keep the news of its end
+/// waiting.
+std::vector<std::string> join_lines(const std::vector<std::string>& lines) {
+  std::vector<std::string> texts;
+  for (const auto& line : lines) {
+    if (texts.empty() || texts.back().size() + 1 + line.size() > output_message_limit) {
+      texts.push_back(line);
+    } else {
+      texts.back() += "\n" + line;
+    }
+  }
+  return texts;
+}
+
 std::string essence(const ProfileStatus& status) {
   return std::string(name_of(status.state)) + "|" + status.reason + "|" + status.message;
 }
@@ -34,8 +51,8 @@ void Follower::take_output(const Snapshot& snapshot, std::vector<Message>& messa
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     const bool ended =
         is_final(snapshot.profiles[i].state) || snapshot.view.profiles[i].script_ended;
-    for (auto& line : outputs_[i].read_lines(ended)) {
-      messages.emplace_back(ScriptOutput{files_.id(), snapshot.profiles[i].name, std::move(line)});
+    for (auto& text : join_lines(outputs_[i].read_lines(ended))) {
+      messages.emplace_back(ScriptOutput{files_.id(), snapshot.profiles[i].name, std::move(text)});
     }
   }
 }
