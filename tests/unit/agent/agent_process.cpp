@@ -147,8 +147,10 @@ Message Conversation::read() {
     if (const auto end = buffer_.find('\n'); end != std::string::npos) {
       auto message = decode_message(std::string_view(buffer_).substr(0, end));
       buffer_.erase(0, end + 1);
-      if (const auto* line = std::get_if<ScriptOutput>(&message)) {
-        output.push_back(line->text);
+      if (const auto* lines = std::get_if<ScriptOutput>(&message)) {
+        for (auto& line : split(lines->text, '\n')) {
+          output.push_back(std::move(line));
+        }
       }
       return message;
     }
