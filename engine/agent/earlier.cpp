@@ -21,6 +21,8 @@ constexpr std::chrono::seconds mutex_limit{20};
 constexpr std::chrono::minutes recovery_limit{5};
 constexpr int most_attempts = 5; // a keeper that dies at once would die for ever
 constexpr std::chrono::hours keep_for{24};
+// Its run knows how it ended, and each one that is kept is read by every prepare.
+constexpr std::chrono::hours keep_finished_for{1};
 
 Refusal held_by(const Record& record) {
   return {"lock-held",
@@ -121,7 +123,8 @@ void sweep(const Host& host) {
     const auto snapshot = snapshot_or_nothing(files, host.clock);
     const bool never_was = !fs::exists(files.record()); // its prepare died: we hold the mutex
     const bool old = snapshot && snapshot->view.closed &&
-                     host.clock.wall() - snapshot->view.closed_at >= keep_for;
+                     host.clock.wall() - snapshot->view.closed_at >=
+                         (snapshot->view.finished ? keep_finished_for : keep_for);
     if (never_was || old) {
       std::error_code ignored;
       fs::remove_all(files.folder(), ignored);

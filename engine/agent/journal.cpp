@@ -104,13 +104,12 @@ Entry entry_from(const Json& json) {
           .time = WallTime(Duration(integer_at(json, "time")))};
 }
 
-/// What nothing depends on until a later entry comes, whose sync is this one's too.
-bool may_wait(Step step) {
-  return step == Step::keeping || step == Step::request || step == Step::activated ||
-         step == Step::finished;
-}
-
 } // namespace
+
+bool is_synced_at_once(Step step) {
+  return step != Step::keeping && step != Step::request && step != Step::activated &&
+         step != Step::finished;
+}
 
 std::string_view name_of(Step step) {
   for (const auto& [value, name] : names) {
@@ -182,7 +181,7 @@ void JournalFile::append(const Entry& entry) {
   const auto line = (in_line_ ? "\n" : "") + encode_entry(entry);
   in_line_ = true;
   write_all(fd_.get(), line);
-  if (!may_wait(entry.step) && fsync(fd_.get()) != 0) {
+  if (is_synced_at_once(entry.step) && fsync(fd_.get()) != 0) {
     throw Error::from_errno("cannot sync the journal", errno);
   }
   in_line_ = false;

@@ -43,6 +43,9 @@ enum class Step {
 std::string_view name_of(Step step);
 std::optional<Step> step_from(std::string_view name);
 
+/// The others announce and decide nothing: they become durable with the next one that does.
+bool is_synced_at_once(Step step);
+
 struct Entry {
   Step step = Step::keeping;
   std::optional<std::size_t> profile; ///< index in the record; nullopt = the whole transaction
@@ -58,8 +61,8 @@ struct Entry {
   WallTime time{};
 };
 
-/// Where entries go. append() returns when the entry is durable (those that announce or decide
-/// nothing wait for the next one that does); throws Error{system}.
+/// Where entries go. append() returns when the entry is as durable as it has to be; throws
+/// Error{system}.
 class Journal {
 public:
   virtual ~Journal() = default;

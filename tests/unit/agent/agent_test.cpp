@@ -204,6 +204,35 @@ TEST_CASE("agent: not confirmed; the garbage collector runs in the window") {
   CHECK(confirm(agent, transaction) == State::rolled_back); // too late, and told so
 }
 
+TEST_CASE(
+    "agent: a confirmation after the deadline is too late, even where no keeper has seen it") {
+  if (left_out()) {
+    return;
+  }
+  NixWorld world;
+  const auto old_path = deployed(world);
+  Conversation agent(world);
+  auto profile = system_of(world.generation("new", "true"));
+  profile.confirm_timeout = seconds(1);
+  const auto transaction = prepared(agent, {profile}).transaction;
+  accepted(agent, ActivateRequest{transaction, "system"});
+  const auto deadline =
+      belay::BootClock::now() + *agent.until(State::awaiting_confirm).confirm_left;
+  const auto keepers = world.keepers(transaction);
+  for (const auto pid : keepers) {
+    kill(pid, SIGSTOP);
+  }
+  while (belay::BootClock::now() <= deadline) {
+    std::this_thread::yield();
+  }
+  CHECK(confirm(agent, transaction) == State::rolling_back);
+  for (const auto pid : keepers) {
+    kill(pid, SIGCONT);
+  }
+  agent.until(State::rolled_back);
+  CHECK(world.system() == old_path);
+}
+
 TEST_CASE("agent: a closure that is a symlink is told by what it leads to") {
   if (left_out()) {
     return;

@@ -109,8 +109,7 @@ private:
   void die() {
     target_.knife.put_away();
     if (scenario_.reboot) {
-      target_.boot += "'";
-      target_.script_alive = false;
+      target_.reboot();
     }
   }
 

@@ -56,6 +56,7 @@ TEST_CASE("restore: a recorded number that means something else by now is not us
   c.target.numbered[41] = other_path;
   CHECK_FALSE(c.restore());
   CHECK(c.current() == old_path);
+  CHECK(c.target.switched_to.empty()); // not even for a moment
 }
 
 TEST_CASE("restore: a generation that leads nowhere is not switched to") {

@@ -157,7 +157,13 @@ TEST_CASE("scripts: at the deadline all of it is stopped, whatever it did to get
 
 TEST_CASE("scripts: the deadline does not touch what an earlier script left behind") {
   Case c;
-  c.script("sleep 300 & echo $! > '" + (c.folder.path() / "pid").string() + "'");
+  const auto pid_file = (c.folder.path() / "pid").string();
+  SECTION("with our mark") {
+    c.script("sleep 300 & echo $! > '" + pid_file + "'");
+  }
+  SECTION("without") {
+    c.script("env -i sleep 300 & echo $! > '" + pid_file + "'");
+  }
   PosixScripts scripts(c.files, c.environment, c.containment, c.options);
   REQUIRE(scripts.run(c.call()).succeeded());
   const auto daemon = pid_in(c.folder.path() / "pid");
@@ -170,7 +176,8 @@ TEST_CASE("scripts: the deadline does not touch what an earlier script left behi
 TEST_CASE("scripts: what a keeper that died has left running is found and stopped") {
   Case c;
   const auto pid_file = c.folder.path() / "pid";
-  c.script("trap '' TERM; sh -c 'echo $$ > \"" + pid_file.string() + "\"; sleep 300'; sleep 300");
+  c.script("trap '' TERM; env -i sh -c 'trap \"\" TERM; echo $$ > \"" + pid_file.string() +
+           "\"; while :; do sleep 1; done'; sleep 300");
   const pid_t keeper = fork();
   if (keeper == 0) {
     PosixScripts(c.files, c.environment, c.containment, c.options).run(c.call());

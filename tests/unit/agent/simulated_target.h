@@ -56,6 +56,7 @@ public:
 
   // ---- the disk ----
   std::string journal_text;
+  std::size_t synced = 0; ///< how much of it survives a power cut
   enum class Decided { held, pending, confirmed, expired };
   Decided decided = Decided::held;
   std::optional<std::string> link;
@@ -71,6 +72,8 @@ public:
   bool nix_env_broken = false;
   bool links_broken = false;
   bool unstoppable = false;
+  std::function<void()> before_decision; ///< what happens between a look and the rename
+  std::vector<int> switched_to;
 
   void install(int number, const std::string& path) {
     numbered[number] = path;
@@ -91,6 +94,16 @@ public:
     return result;
   }
 
+  /// The power is cut: what was not synced is as if it had not been.
+  void reboot() {
+    boot += "'";
+    script_alive = false;
+    journal_text.resize(synced);
+    if (decided == Decided::pending) {
+      decided = Decided::held;
+    }
+  }
+
   // ---- Journal ----
   void append(const Entry& entry) override {
     knife.point();
@@ -100,6 +113,9 @@ public:
       throw Killed{};
     }
     journal_text += line;
+    if (is_synced_at_once(entry.step)) {
+      synced = journal_text.size();
+    }
     knife.point();
   }
 
@@ -113,6 +129,9 @@ public:
   }
   std::optional<Verdict> decide(std::size_t index, Verdict wanted) override {
     knife.point();
+    if (before_decision) {
+      before_decision();
+    }
     if (decided == Decided::pending) {
       decided = wanted == Verdict::confirmed ? Decided::confirmed : Decided::expired;
     }
@@ -148,6 +167,7 @@ public:
     });
   }
   Problem switch_generation(const std::string&, int number) override {
+    switched_to.push_back(number);
     return change([&] { link = "system-" + std::to_string(number) + "-link"; });
   }
   Problem delete_generation(const std::string&, int number) override {

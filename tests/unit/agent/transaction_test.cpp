@@ -83,6 +83,48 @@ TEST_CASE("transaction: a confirmation that came first is not expired afterwards
   CHECK(c.current() == new_path);
 }
 
+TEST_CASE("transaction: confirmed by a hair: between the keeper's look and its decision") {
+  Case c;
+  auto transaction = c.begin();
+  transaction.activate(0);
+  c.target.clock.advance(seconds(31));
+  c.target.before_decision = [&] { c.target.decided = SimulatedTarget::Decided::confirmed; };
+  transaction.tick();
+  CHECK(transaction.view().profiles[0].state == State::confirmed);
+  CHECK(c.current() == new_path);
+  CHECK(c.target.runs.size() == 1);
+}
+
+TEST_CASE("transaction: another boot has expired what was not confirmed") {
+  Case c;
+  SECTION("while it was awaited") {
+    c.begin().activate(0);
+  }
+  SECTION("and the script had only just ended") {
+    c.target.append({.step = Step::switching, .profile = 0});
+    c.target.set(SimulatedTarget::profile, new_path);
+    c.target.append({.step = Step::script_starting, .profile = 0});
+    c.target.append({.step = Step::script_ended, .profile = 0, .exit_status = 0, .boot = "boot-1"});
+  }
+  c.target.reboot();
+  auto next = c.begin();
+  next.recover(); // at once, whatever the clock says
+  CHECK(next.view().profiles[0].state == State::rolled_back);
+  CHECK(next.view().profiles[0].reason == "confirm-timeout");
+  CHECK(c.current() == old_path);
+}
+
+TEST_CASE("transaction: what was confirmed before a reboot stays") {
+  Case c;
+  c.begin().activate(0);
+  c.target.decide(0, Verdict::confirmed);
+  c.target.reboot();
+  auto next = c.begin();
+  next.recover();
+  CHECK(next.view().profiles[0].state == State::confirmed);
+  CHECK(c.current() == new_path);
+}
+
 TEST_CASE("transaction: a failed script is rolled back") {
   Case c;
   c.target.outcomes[new_path] = [](const ScriptCall&) { return SimulatedTarget::exited(4); };
