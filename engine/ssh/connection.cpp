@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/ssh/connection.h"
 
+#include "engine/base/text.h"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -36,6 +38,8 @@ Connection::Connection(UniqueFd socket, std::string who, KeepAlive keep_alive)
                                 reinterpret_cast<libssh2_cb_generic*>(&send_hook));
   libssh2_session_callback_set2(session_, LIBSSH2_CALLBACK_RECV,
                                 reinterpret_cast<libssh2_cb_generic*>(&receive_hook));
+  libssh2_session_callback_set2(session_, LIBSSH2_CALLBACK_DISCONNECT,
+                                reinterpret_cast<libssh2_cb_generic*>(&disconnect_hook));
   libssh2_keepalive_config(session_, 1, 1); // when one is due is our own affair
 }
 
@@ -71,6 +75,13 @@ ssize_t Connection::receive_hook(libssh2_socket_t, void* buffer, size_t size, in
     return static_cast<ssize_t>(count);
   }
   return connection.receive(static_cast<char*>(buffer), size);
+}
+
+// The server's goodbye; what libssh2 returns then depends on what it was doing.
+void Connection::disconnect_hook(LIBSSH2_SESSION*, int, const char* message, int size, const char*,
+                                 int, void** self) {
+  const std::string_view text(message ? message : "", static_cast<std::size_t>(std::max(size, 0)));
+  static_cast<Connection*>(*self)->lose("the other side says: " + one_line(text));
 }
 
 // libssh2 is not told of a loss: it would refuse to hand out what came before it.

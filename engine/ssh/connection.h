@@ -96,6 +96,8 @@ public:
 private:
   static ssize_t send_hook(libssh2_socket_t, const void* data, size_t size, int, void** self);
   static ssize_t receive_hook(libssh2_socket_t, void* buffer, size_t size, int, void** self);
+  static void disconnect_hook(LIBSSH2_SESSION*, int, const char* message, int size, const char*,
+                              int, void** self);
   ssize_t receive(char* buffer, std::size_t size);
   void heard();
   void flush();

@@ -3,6 +3,7 @@
 #include "tests/unit/ssh/test_sshd.h"
 
 #include "engine/base/text.h"
+#include "engine/ssh/store_failure.h"
 
 #include <array>
 #include <atomic>
@@ -175,6 +176,7 @@ TEST_CASE("a target without nix-daemon says so in the channel's end") {
   CHECK(end->clean);
   CHECK(end->exit_status == 127);
   CHECK(end->describe().find("nix-daemon") != std::string::npos);
+  CHECK(belay::ssh::store_failure(*end).kind() == ErrorKind::nix_missing);
 }
 
 TEST_CASE("how the daemon died is told, with the end of its error output") {
@@ -185,6 +187,7 @@ TEST_CASE("how the daemon died is told, with the end of its error output") {
   const auto end = tunnel->finish(limit());
   REQUIRE(end);
   CHECK(end->exit_signal == "KILL");
+  CHECK(belay::ssh::store_failure(*end).kind() == ErrorKind::copy_failed);
   CHECK(end->stderr_tail.ends_with("disk is full\n"));
 }
 
@@ -201,6 +204,7 @@ TEST_CASE("a lost connection ends the tunnel's connections and is said at its en
   REQUIRE(end);
   CHECK_FALSE(end->clean);
   CHECK(end->describe().find("connection lost") != std::string::npos);
+  CHECK(belay::ssh::store_failure(*end).kind() == ErrorKind::unreachable);
   CHECK(error_of([&] { target.session->exec("true", limit()); }).kind() == ErrorKind::unreachable);
 }
 
