@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <string>
 
 // The loop of `belay-agent keep`: takes requests, lets the transaction work, looks at deadlines,
 // and ends when it may. One thread. While a script runs the transaction does not return; the
@@ -47,6 +48,7 @@ private:
   Answer answer_activate(const ActivateRequest& request);
   Answer answer_revoke(const RevokeRequest& request);
   void work();
+  bool is_idle(const std::string& boot, Instant started);
   bool may_close() const;
   void close();
 
@@ -56,6 +58,7 @@ private:
   Clock& clock_;
   Options options_;
   std::deque<RequestBody> accepted_;
+  Instant look_at_{}; ///< when to ask next whether anybody asks
 };
 
 } // namespace belay::agent

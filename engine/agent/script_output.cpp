@@ -96,6 +96,11 @@ void ScriptOutputReader::take(std::string_view text, std::vector<std::string>& l
 
 std::vector<std::string> ScriptOutputReader::read_lines(bool all) {
   std::vector<std::string> lines;
+  struct stat facts {};
+  const bool news = stat(path_.c_str(), &facts) == 0 && facts.st_size != offset_;
+  if (!news && (!all || line_.empty())) {
+    return lines; // most looks end here
+  }
   const UniqueFd fd(open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd) {
     return lines;
