@@ -37,6 +37,7 @@ TEST_CASE("journal: entries come back as they went") {
                     .profile = 3,
                     .reason = "activation-failed",
                     .message = "exited 4",
+                    .generation = 42,
                     .exit_status = 4,
                     .signal = "SIGKILL",
                     .duration = 12ms,
@@ -50,6 +51,7 @@ TEST_CASE("journal: entries come back as they went") {
   CHECK(encode_entry(read[0]) == encode_entry(entry));
   CHECK(read[0].deadline == entry.deadline);
   CHECK(read[0].profile == 3U);
+  CHECK(read[0].generation == 42);
 }
 
 TEST_CASE("journal: every step has a name that leads back to it") {
