@@ -69,7 +69,7 @@ void RunReports::emit(event::Payload payload, event::Subject subject, event::Lev
   emitter_.emit({std::move(payload), std::move(subject), level, std::move(message)});
 }
 
-event::ExitCode RunReports::close() {
+void RunReports::tell_end() {
   const auto verdict = event::judge(state());
   event::RunFinished finished;
   finished.outcome = verdict.outcome;
@@ -79,11 +79,14 @@ event::ExitCode RunReports::close() {
   finished.duration = clock_.now() - started_;
   finished.artifacts = artifacts_;
   finished.nodes = verdict.nodes;
-  const bool cancelled = state().cancel.has_value();
+  exit_code_ = static_cast<event::ExitCode>(verdict.exit_code);
   emit(std::move(finished), {},
        verdict.outcome == event::Outcome::success ? event::Level::info : event::Level::error);
+}
+
+void RunReports::finish() {
+  const bool cancelled = state().cancel.has_value();
   fan_out_.finish(clock_.now() + (cancelled ? cancelled_finish_limit : finish_limit));
-  return static_cast<event::ExitCode>(verdict.exit_code);
 }
 
 } // namespace belay::runner

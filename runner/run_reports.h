@@ -23,7 +23,7 @@ namespace belay::runner {
 class RunReports {
 public:
   /// `post` takes what a reporter wants told (webhook.delivered) from any thread; it may be called
-  /// only between the first event and close(). Throws Error{usage} for an output that cannot be
+  /// only between the first event and finish(). Throws Error{usage} for an output that cannot be
   /// opened, Error{secret} for a webhook's secret that is not there.
   RunReports(const plan::Reports& reports, const std::vector<plan::Webhook>& webhooks,
              const Clock& clock, std::function<void(event::Draft)> post);
@@ -36,8 +36,11 @@ public:
   void emit(event::Payload payload, event::Subject subject = {},
             event::Level level = event::Level::info, std::string message = {});
 
-  /// Judges, tells run.finished, gives the reporters their time, and says the exit code.
-  event::ExitCode close();
+  /// Judges and tells run.finished: from then on what is written to files is complete.
+  void tell_end();
+  event::ExitCode exit_code() const { return exit_code_; } ///< after tell_end()
+  /// Gives the reporters that still have to deliver their time.
+  void finish();
 
 private:
   void add_webhooks(const std::vector<plan::Webhook>& webhooks,
@@ -45,6 +48,7 @@ private:
 
   const Clock& clock_;
   Instant started_;
+  event::ExitCode exit_code_ = event::ExitCode::internal;
   std::map<std::string, std::string> artifacts_;
   std::vector<Error> problems_;
   reporters::FanOut fan_out_;

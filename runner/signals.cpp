@@ -22,6 +22,10 @@ SignalWatch::SignalWatch() {
 }
 
 SignalWatch::~SignalWatch() {
+  stop();
+}
+
+void SignalWatch::stop() {
   if (thread_.joinable()) {
     pthread_kill(thread_.native_handle(), end_of_watch);
     thread_.join();

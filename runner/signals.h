@@ -21,6 +21,8 @@ public:
 
   /// From now on `on_signal` is called, by the watch's own thread, with each signal. Once only.
   void start(std::function<void(int signal)> on_signal);
+  /// Ends the watch: on_signal is not called any more once this returns. Idempotent.
+  void stop();
 
 private:
   sigset_t watched_{};

@@ -17,6 +17,7 @@
 #include "runner/run_reports.h"
 #include "runner/version.h"
 
+#include <atomic>
 #include <memory>
 #include <unistd.h>
 
@@ -33,29 +34,49 @@ constexpr Duration evaluate_limit = std::chrono::hours(2);
 class Deploy {
 public:
   Deploy(const RunOptions& options, SignalWatch& signals)
-      : options_(options), loaded_(load_plan_file(options)), nix_(processes_),
+      : options_(options), signals_(signals), loaded_(load_plan_file(options)), nix_(processes_),
         executor_([this](const run::Step& step,
                          run::StepContext& context) { return do_step(step, context); },
                   clock_),
         reports_(loaded_.reports(), loaded_.webhooks(), clock_,
                  [this](event::Draft draft) { executor_.tell(std::move(draft)); }) {
-    signals.start([this](int signal) { executor_.interrupt(signal); });
+    signals.start([this](int signal) { on_signal(signal); });
   }
 
+  ~Deploy() { signals_.stop(); } // before anything that a signal would reach is gone
+  Deploy(const Deploy&) = delete;
+  Deploy& operator=(const Deploy&) = delete;
+
   event::ExitCode run() {
-    tell_started();
-    if (has_webhooks() && evaluate() && resolve()) {
-      deploy();
+    try {
+      tell_started();
+      if (has_webhooks() && evaluate() && resolve()) {
+        deploy();
+      }
+    } catch (const std::exception& error) { // nothing that began may end without a verdict
+      event::DiagnosticFound found;
+      found.code = reason_of(ErrorKind::internal);
+      reports_.emit(std::move(found), {}, event::Level::error, error.what());
     }
-    const auto code = reports_.close();
+    reports_.tell_end();
+    exit_code_ = static_cast<int>(reports_.exit_code()); // from here on a signal ends the process
     if (left_) {
-      // A second signal: steps may still be waiting for their targets; nobody waits for them.
-      _exit(static_cast<int>(code));
+      // A second signal: steps may still wait for their targets; nobody waits for them.
+      reports_.finish();
+      _exit(exit_code_);
     }
-    return code;
+    reports_.finish();
+    return reports_.exit_code();
   }
 
 private:
+  void on_signal(int signal) {
+    if (exit_code_ >= 0) {
+      _exit(exit_code_); // all is told and written; only webhooks may still be under way
+    }
+    executor_.interrupt(signal);
+  }
+
   void tell_started() {
     event::RunStarted started;
     started.tool_name = "belay";
@@ -116,6 +137,11 @@ private:
     left_ = end.left;
     event::EvaluateFinished finished;
     finished.duration = clock_.now() - started;
+    if (left_) { // the worker may still be at it: what it writes must not be read
+      finished.outcome = Outcome::cancelled;
+      reports_.emit(std::move(finished), {{}, {}, Stage::evaluate, 0}, event::Level::warn);
+      return false;
+    }
     finished.outcome = end.signal != 0            ? Outcome::cancelled
                        : evaluation_error_        ? Outcome::failure
                        : end.result.error.empty() ? Outcome::success
@@ -149,13 +175,17 @@ private:
     return result;
   }
 
+  /// Plan file, flags and evaluations together; a path that nothing builds has to be there.
+  void join(const CancelToken& cancel) {
+    plan_ = loaded_.resolve();
+    for (auto& problem : check_paths(plan_, nix_, Wait::at_most(std::chrono::minutes(1), cancel))) {
+      loaded_.add_problem(std::move(problem));
+    }
+  }
+
   // ---- resolve ----
 
   bool resolve() {
-    plan_ = loaded_.resolve();
-    for (auto& problem : check_paths(plan_, nix_, Wait::at_most(std::chrono::minutes(1)))) {
-      loaded_.add_problem(std::move(problem));
-    }
     tell_problems(problems_told_);
     if (plan::has_errors(loaded_.problems())) {
       return false;
@@ -227,6 +257,8 @@ private:
   static constexpr run::StepId evaluate_step = 1'000'000'000; ///< apart from the scheduler's
 
   const RunOptions& options_;
+  SignalWatch& signals_;
+  std::atomic<int> exit_code_ = -1; ///< once the run's end was told
   SystemClock clock_;
   LoadedPlan loaded_;
   PosixProcessRunner processes_;

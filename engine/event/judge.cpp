@@ -118,6 +118,8 @@ std::optional<ExitCode> class_of(const NodeState& node) {
   const RunFinished::Node ending = ending_of(node);
   if (is_state_unknown(node, ending))
     return ExitCode::state_unknown;
+  if (ending.reason == reasons::superseded) // not back where it was: not cleanly rolled back
+    return ExitCode::failed;
   if (was_rolled_back(node))
     return ExitCode::rolled_back;
   switch (ending.outcome) {

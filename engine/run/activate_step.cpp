@@ -30,18 +30,20 @@ void take(NodeResult& result, const ProfileResult& profile) {
   result.rollback = std::max(result.rollback, profile.rollback);
 }
 
-/// Takes back the profiles that this node had confirmed before one of it failed.
+/// What became of the profiles that this node had confirmed before one of it failed.
 void take_back(NodeResult& result, const RevokeResult& revoked) {
   result.rollback = std::max(result.rollback, revoked.rollback);
-  if (revoked.rollback == Rollback::succeeded) {
+  std::string reason, message;
+  const auto outcome = judge_revoked(revoked, reason, message);
+  if (outcome == Outcome::failure) { // all back: the failure stays what it was
     result.changed = false;
     result.confirmed = false;
-  } else if (revoked.rollback != Rollback::none) {
-    result.outcome = Outcome::error;
-    result.reason = revoked.rollback == Rollback::failed ? event::reasons::rollback_failed
-                                                         : event::reasons::state_unknown;
-    result.message += "; taking back an earlier profile of this node: " + revoked.message;
+    return;
   }
+  result.outcome = outcome;
+  result.reason = reason;
+  result.message += "; taking back an earlier profile of this node: " + message;
+  result.decides_by = revoked.decides_by;
 }
 
 } // namespace
@@ -53,22 +55,23 @@ NodeResult activate_node(const Contact& contact, const plan::Node& node, NodeInd
   NodeStages stages(context, node, {Stage::activate, Stage::confirm, Stage::verify});
   std::vector<const plan::Profile*> confirmed;
   for (const auto& profile : node.profiles) {
-    if (context.work().cancelled() && !confirmed.empty()) {
-      // A node between two profiles starts no further one; what it has confirmed stays.
+    if (context.work().cancelled()) {
+      // Nothing new starts; what this node has confirmed stays.
       result.outcome = Outcome::cancelled;
       result.reason = reason_of(ErrorKind::cancelled);
       result.message = "cancelled before profile " + profile.name;
       return result;
     }
-    const auto ended =
-        ProfileActivation(contact, node, link.owner_of(profile), profile, stages, context).run();
+    const auto ended = ProfileActivation(contact, node, link, profile, stages, context).run();
     take(result, ended);
     if (ended.outcome != Outcome::success) {
       if (profile.auto_rollback && ended.outcome != Outcome::cancelled) {
         std::erase_if(confirmed, [](const auto* earlier) { return !earlier->auto_rollback; });
-        take_back(result,
-                  revoke(contact, node, link, {confirmed, event::RollbackTrigger::profile_failed},
-                         stages, context.abandon()));
+        if (!confirmed.empty()) {
+          take_back(result,
+                    revoke(contact, node, link, {confirmed, event::RollbackTrigger::profile_failed},
+                           stages, context.abandon()));
+        }
       }
       return result;
     }
@@ -92,20 +95,8 @@ NodeResult roll_back_node(const Contact& contact, const plan::Node& node, NodeIn
   result.touched = true;
   result.rollback = revoked.rollback;
   result.generation_after = revoked.generation_after;
-  if (revoked.rollback == Rollback::succeeded) {
-    result.outcome = Outcome::failure;
-    result.reason = event::reasons::rolled_back;
-    result.message = "rolled back because another node failed";
-  } else if (revoked.rollback != Rollback::none) {
-    result.outcome = Outcome::error;
-    result.reason = revoked.rollback == Rollback::failed ? event::reasons::rollback_failed
-                                                         : event::reasons::state_unknown;
-    result.message = revoked.message;
-  } else if (!revoked.superseded.empty()) {
-    result.outcome = Outcome::error;
-    result.reason = event::reasons::superseded;
-    result.message = revoked.superseded;
-  }
+  result.decides_by = revoked.decides_by;
+  result.outcome = judge_revoked(revoked, result.reason, result.message);
   return result;
 }
 
@@ -119,9 +110,9 @@ NodeResult finish_node(const Contact& contact, const plan::Node& node, NodeIndex
       continue;
     }
     try {
-      Follow(contact, node, owner, *owner.profiles.front(), stages)
-          .request(agent::FinishRequest{owner.transaction},
-                   Wait::at_most(finish_limit, context.abandon()));
+      Follow(contact, node, link, *owner.profiles.front(), stages)
+          .demand(agent::FinishRequest{owner.transaction},
+                  Wait::at_most(finish_limit, context.abandon()));
     } catch (const Error& error) {
       // The target ends the transaction by itself when nobody asks any more; the verdict stands.
       result.outcome = Outcome::error;

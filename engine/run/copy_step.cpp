@@ -4,6 +4,7 @@
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "engine/run/stage_report.h"
+#include "engine/ssh/store_failure.h"
 
 #include <algorithm>
 
@@ -82,10 +83,11 @@ private:
       }
       context_.work().throw_if_cancelled();
       if (!failure->retry || attempt == copy_attempts) {
-        throw Error(ErrorKind::copy_failed, failure->message);
+        throw failure->error;
       }
-      stages_.tell(event::StageRetrying{attempt, copy_attempts, Duration::zero(), failure->message},
-                   event::Level::warn);
+      stages_.tell(
+          event::StageRetrying{attempt, copy_attempts, Duration::zero(), failure->error.message()},
+          event::Level::warn);
       link_.session.reset();
       connect();
     }
@@ -94,7 +96,7 @@ private:
 
   struct Failure {
     bool retry = false;
-    std::string message;
+    Error error;
   };
 
   std::optional<Failure> try_copy(const plan::Profile& profile, event::StageFinished& done) {
@@ -121,19 +123,13 @@ private:
   /// Nix says no more than "unexpected end-of-file" for a missing command or a refusal: the remote
   /// end's own words come first.
   static Failure explain(const ProcessResult& process, const std::optional<ssh::ChannelEnd>& end) {
-    Failure failure;
-    if (end && !end->succeeded()) {
-      failure.message = "nix-daemon on the target " + one_line(end->describe());
-      failure.retry = !end->clean;
-      if (end->exit_status == 127) {
-        failure.message += "; is Nix installed there, and nix-daemon in PATH or in "
-                           "/nix/var/nix/profiles/default/bin?";
-      }
-    }
     const auto said = one_line(tail(trim(process.err), 2000));
-    failure.message += (failure.message.empty() ? "" : "; ") + std::string("nix copy ") +
-                       process.describe() + (said.empty() ? "" : ": " + said);
-    return failure;
+    const auto nix = "nix copy " + process.describe() + (said.empty() ? "" : ": " + said);
+    if (!end || end->succeeded()) {
+      return {false, Error(ErrorKind::copy_failed, nix)};
+    }
+    const auto remote = ssh::store_failure(*end);
+    return {!end->clean, Error(remote.kind(), remote.message() + "; " + nix)};
   }
 
   void lock_all() {

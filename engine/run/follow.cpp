@@ -45,9 +45,10 @@ void sleep_for(Duration duration, const Wait& wait) {
   }
 }
 
-Follow::Follow(const Contact& contact, const plan::Node& node, Owner& owner,
+Follow::Follow(const Contact& contact, const plan::Node& node, NodeLink& link,
                const plan::Profile& profile, NodeStages& stages)
-    : contact_(contact), node_(node), owner_(owner), profile_(profile), stages_(stages) {
+    : contact_(contact), node_(node), link_(link), owner_(link.owner_of(profile)),
+      profile_(profile), stages_(stages) {
   listen();
 }
 
@@ -96,6 +97,7 @@ void Follow::pause(const Wait& wait) {
 
 void Follow::ensure_link(const Wait& wait) {
   while (!owner_.link.client) {
+    ping_others(wait);
     wait.cancel.throw_if_cancelled();
     if (wait.expired()) {
       throw Error(ErrorKind::deadline_exceeded, "the target was not heard of before the deadline");
@@ -120,9 +122,6 @@ agent::ReplyBody Follow::request(const agent::RequestBody& body, const Wait& wai
       auto reply = owner_.link.client->call(body, wait.within(2 * silence_limit));
       delay_ = Duration::zero();
       unproven_ = false;
-      if (const auto* refusal = std::get_if<agent::Refusal>(&reply)) {
-        throw error_of(*refusal);
-      }
       return reply;
     } catch (const Error& error) {
       const bool lost = error.kind() == ErrorKind::unreachable ||
@@ -138,8 +137,16 @@ agent::ReplyBody Follow::request(const agent::RequestBody& body, const Wait& wai
   }
 }
 
+agent::ReplyBody Follow::demand(const agent::RequestBody& body, const Wait& wait) {
+  auto reply = request(body, wait);
+  if (const auto* refusal = std::get_if<agent::Refusal>(&reply)) {
+    throw error_of(*refusal);
+  }
+  return reply;
+}
+
 void Follow::ask(const Wait& wait) {
-  const auto reply = request(agent::StateRequest{owner_.transaction}, wait);
+  const auto reply = demand(agent::StateRequest{owner_.transaction}, wait);
   const auto* status = std::get_if<agent::TransactionStatus>(&reply);
   if (status == nullptr) {
     throw Error(ErrorKind::protocol, "the agent answered state with something else");
@@ -152,6 +159,7 @@ agent::ProfileStatus Follow::until(const std::function<bool(const agent::Profile
                                    const Wait& wait) {
   auto ask_at = BootClock::now() + ask_interval;
   while (!latest_ || !settled(*latest_)) {
+    ping_others(wait);
     if (stale_ || !owner_.link.client || BootClock::now() >= ask_at) {
       ask(wait);
       ask_at = BootClock::now() + ask_interval;

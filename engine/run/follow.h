@@ -18,8 +18,9 @@ namespace belay::run {
 
 class Follow {
 public:
-  Follow(const Contact& contact, const plan::Node& node, Owner& owner, const plan::Profile& profile,
-         NodeStages& stages);
+  /// `link` holds the owner of `profile`; its other owners are pinged meanwhile.
+  Follow(const Contact& contact, const plan::Node& node, NodeLink& link,
+         const plan::Profile& profile, NodeStages& stages);
   ~Follow();
   Follow(const Follow&) = delete;
   Follow& operator=(const Follow&) = delete;
@@ -32,15 +33,21 @@ public:
   void distrust() { stale_ = true; }
   void take(agent::ProfileStatus status);
 
-  /// Sends `body` over the owner's link, connecting anew as often as it takes. Throws
-  /// Error{deadline_exceeded} or Error{cancelled}; a refusal is thrown as the Error that it means.
+  /// Sends `body` over the owner's link, connecting anew as often as it takes. A refusal is a
+  /// reply. Throws Error{deadline_exceeded} or Error{cancelled}.
   agent::ReplyBody request(const agent::RequestBody& body, const Wait& wait);
+
+  /// As request; a refusal is thrown as the Error that it means.
+  agent::ReplyBody demand(const agent::RequestBody& body, const Wait& wait);
 
   /// Waits until `settled` says so of the latest status. Throws Error{deadline_exceeded} (the
   /// target was not heard of), Error{cancelled}, Error{protocol} (the target does not know the
   /// transaction).
   agent::ProfileStatus until(const std::function<bool(const agent::ProfileStatus&)>& settled,
                              const Wait& wait);
+
+  /// Lets nobody who waits on this node be forgotten; costs nothing until it is time.
+  void ping_others(const Wait& wait) { link_.ping({contact_, node_, wait.cancel}, &owner_); }
 
   /// Replaces the owner's link by one that was made elsewhere.
   void adopt(AgentLink link);
@@ -57,6 +64,7 @@ private:
 
   const Contact& contact_;
   const plan::Node& node_;
+  NodeLink& link_;
   Owner& owner_;
   const plan::Profile& profile_;
   NodeStages& stages_;

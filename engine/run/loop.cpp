@@ -12,6 +12,9 @@ namespace belay::run {
 
 namespace {
 
+/// What is taken at most before leaving: chatty steps must not keep us.
+constexpr std::size_t leave_limit = 100'000;
+
 /// Says who is being worked on, every heartbeat_period.
 class Heart {
 public:
@@ -62,8 +65,10 @@ public:
     while (!scheduler_.done()) {
       Occurrence occurrence = executor_.wait(wake_at());
       std::visit([this](auto& what) { take(what); }, occurrence);
-      if (end_.left)
+      if (end_.left) {
+        leave();
         break;
+      }
       abandon_if_due();
       heart_.beat_if_due(clock_.now(), emitter_);
       start_what_can();
@@ -108,6 +113,18 @@ private:
   }
 
   void take(const Timer&) {}
+
+  /// What has already happened is taken; what has not is told as far as it is known.
+  void leave() {
+    for (std::size_t rounds = 0; rounds < leave_limit; ++rounds) {
+      Occurrence occurrence = executor_.wait(clock_.now());
+      if (std::holds_alternative<Timer>(occurrence))
+        break;
+      if (!std::holds_alternative<Interrupt>(occurrence))
+        std::visit([this](auto& what) { take(what); }, occurrence);
+    }
+    scheduler_.leave(clock_.now());
+  }
 
   void abandon_if_due() {
     const auto when = scheduler_.abandon_at();

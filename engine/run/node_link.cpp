@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/run/node_link.h"
 
-
 #include <algorithm>
 
 namespace belay::run {
+
+namespace {
+
+// A third of the agent's idle_limit, so that one lost ping does no harm.
+constexpr Duration ping_interval = agent::idle_limit / 3;
+
+} // namespace
 
 Owner& NodeLink::owner_of(const plan::Profile& profile) {
   const auto found = std::find_if(owners.begin(), owners.end(),
@@ -20,17 +26,23 @@ void NodeLink::drop() {
   session.reset();
 }
 
-void NodeLink::ping(Duration quiet) {
+void NodeLink::ping(const Ping& ping, const Owner* except) {
   for (auto& owner : owners) {
-    if (owner.transaction.empty() || !owner.link.client ||
-        BootClock::now() - owner.link.client->last_request() < quiet) {
+    const auto now = BootClock::now();
+    const bool answered =
+        owner.link.client && now - owner.link.client->last_request() < ping_interval;
+    if (&owner == except || owner.transaction.empty() || answered || now < owner.retry_at) {
       continue;
     }
+    const auto wait = Wait::at_most(silence_limit, ping.cancel);
     try {
-      owner.link.client->call(agent::StateRequest{owner.transaction},
-                              Wait::at_most(2 * silence_limit));
+      if (!owner.link.client) {
+        owner.link = connect_fresh(ping.contact, ping.node, owner, wait);
+      }
+      owner.link.client->call(agent::StateRequest{owner.transaction}, wait);
     } catch (const Error&) {
-      owner.link.client.reset(); // whoever needs it next connects anew
+      owner.link.client.reset();
+      owner.retry_at = BootClock::now() + silence_limit;
     }
   }
 }

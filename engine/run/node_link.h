@@ -33,19 +33,7 @@ struct Owner {
   std::vector<const plan::Profile*> profiles;
   std::string transaction; ///< empty = none is open
   AgentLink link;          ///< may have no client: contact is lost
-};
-
-struct NodeLink {
-  std::mutex mutex; ///< held by a step for as long as it runs, by the pinger for one ping
-  std::shared_ptr<ssh::Session> session;
-  std::vector<Owner> owners;
-
-  Owner& owner_of(const plan::Profile& profile);
-  /// Closes everything; what is open on the target is left to it.
-  void drop();
-  /// Asks every agent for its state where the last request is `quiet` ago. A link that does not
-  /// answer loses its client.
-  void ping(Duration quiet);
+  Instant retry_at{};      ///< when a ping may connect anew
 };
 
 /// How long a step waits for a target that does not answer, beyond the plan's own timeouts.
@@ -64,6 +52,26 @@ struct Contact {
   std::string run;        ///< id, the holder's name on the target
   std::string holder_url; ///< CI job; may be empty
   Patience patience = {};
+};
+
+/// What a ping needs beside the link.
+struct Ping {
+  const Contact& contact;
+  const plan::Node& node;
+  CancelToken cancel;
+};
+
+struct NodeLink {
+  std::mutex mutex; ///< held by a step for as long as it runs, by the pinger for one ping
+  std::shared_ptr<ssh::Session> session;
+  std::vector<Owner> owners;
+
+  Owner& owner_of(const plan::Profile& profile);
+  /// Closes everything; what is open on the target is left to it.
+  void drop();
+  /// Asks each agent but that of `except` for its state where the last request is long ago. A link
+  /// that does not answer is made anew, now or by a later ping. Never throws Error.
+  void ping(const Ping& ping, const Owner* except = nullptr);
 };
 
 ssh::HostAddress address_of(const plan::Node& node);

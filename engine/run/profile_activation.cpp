@@ -42,11 +42,11 @@ event::RollbackTrigger trigger_of(const agent::ProfileStatus& status) {
 
 } // namespace
 
-ProfileActivation::ProfileActivation(const Contact& contact, const plan::Node& node, Owner& owner,
+ProfileActivation::ProfileActivation(const Contact& contact, const plan::Node& node, NodeLink& link,
                                      const plan::Profile& profile, NodeStages& stages,
                                      StepContext& context)
-    : contact_(contact), node_(node), owner_(owner), profile_(profile), stages_(stages),
-      context_(context), follow_(contact, node, owner, profile, stages) {}
+    : contact_(contact), node_(node), owner_(link.owner_of(profile)), profile_(profile),
+      stages_(stages), context_(context), follow_(contact, node, link, profile, stages) {}
 
 Wait ProfileActivation::patient() const {
   return Wait{deadline_, context_.abandon()};
@@ -61,17 +61,16 @@ ProfileResult ProfileActivation::run() {
     if (!reach()) {
       return std::move(result_);
     }
-    const auto activated = activate();
-    if (activated.state == State::awaiting_confirm) {
-      settle(confirm(activated));
-    } else {
-      settle(activated);
+    if (const auto activated = activate()) {
+      settle(activated->state == State::awaiting_confirm ? confirm(*activated) : *activated);
     }
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::cancelled && !result_.confirmed) {
-      leave_to_target();
-    } else {
+    if (error.kind() != ErrorKind::cancelled) {
       unknown(error);
+    } else if (result_.confirmed) {
+      confirmed_unread();
+    } else {
+      leave_to_target();
     }
   }
   return std::move(result_);
@@ -80,7 +79,8 @@ ProfileResult ProfileActivation::run() {
 /// Nothing was asked of the target yet: one that cannot be reached now is unreachable, not unknown.
 bool ProfileActivation::reach() {
   try {
-    follow_.ensure_link(Wait::at_most(contact_.patience.reach, context_.abandon()));
+    follow_.ensure_link(Wait::at_most(contact_.patience.reach, context_.work()));
+    context_.work().throw_if_cancelled(); // after the first signal nothing new starts
     return true;
   } catch (const Error& error) {
     const bool cancelled = error.kind() == ErrorKind::cancelled;
@@ -92,10 +92,21 @@ bool ProfileActivation::reach() {
 
 /// Starts the activation and follows it to the end of the script or, where that failed, to the end
 /// of the target's own rollback.
-agent::ProfileStatus ProfileActivation::activate() {
+std::optional<agent::ProfileStatus> ProfileActivation::activate() {
   result_.touched = true; // from here on the target may act
   // An agent that has already begun answers a repeated request without beginning again.
-  follow_.request(agent::ActivateRequest{owner_.transaction, profile_.name}, patient());
+  const auto reply =
+      follow_.request(agent::ActivateRequest{owner_.transaction, profile_.name}, patient());
+  if (const auto* refusal = std::get_if<agent::Refusal>(&reply)) {
+    // A repeated request may be refused after the first one was obeyed: the state decides.
+    follow_.ask(patient());
+    if (follow_.latest()->state == State::prepared) {
+      result_.touched = false;
+      const auto error = error_of(*refusal);
+      fail(Stage::activate, Outcome::error, error.reason(), error.message());
+      return std::nullopt;
+    }
+  }
   auto status = follow_.until(
       [](const Status& s) { return s.state == State::awaiting_confirm || is_final(s.state); },
       patient());
@@ -188,7 +199,9 @@ void ProfileActivation::settle_rolled_back(const Status& status) {
          message + "; rolled back, but the profile now is " + status.current.path);
     result_.rollback = Rollback::failed;
   } else {
-    fail(Stage::activate, Outcome::failure, status.reason, message);
+    const bool abandoned = status.reason == "abandoned";
+    fail(Stage::activate, abandoned ? Outcome::cancelled : Outcome::failure,
+         abandoned ? event::reasons::left_to_target : std::string_view(status.reason), message);
     result_.rollback = Rollback::succeeded;
   }
   result_.generation_after = status.current.number;
@@ -242,16 +255,39 @@ void ProfileActivation::fail(Stage stage, Outcome outcome, std::string_view reas
   stages_.finish(profile_, broken, std::move(done), message);
 }
 
+/// Tells the target to decide alone, and says what it has decided where it already has.
 void ProfileActivation::leave_to_target() {
   const auto decides_by = SystemClock().wall() + (deadline_ - BootClock::now());
+  const auto wait = Wait::at_most(abandon_limit);
   try {
-    follow_.request(agent::AbandonRequest{owner_.transaction}, Wait::at_most(abandon_limit));
+    follow_.demand(agent::AbandonRequest{owner_.transaction}, wait);
+  } catch (const Error& error) {
+    unknown(error);
+    return;
+  }
+  try {
+    follow_.ask(wait);
+  } catch (const Error&) { // it has acknowledged: that is enough
+  }
+  const auto status = follow_.latest();
+  if (status && status->state == State::confirmed) {
+    result_.confirmed = true;
+    result_.changed = status->recorded.path != profile_.path.string();
+    result_.generation_after = status->current.number;
+    confirmed_unread();
+  } else if (status && is_final(status->state)) {
+    settle(*status);
+  } else {
     result_.decides_by = format_time(decides_by);
     fail(Stage::activate, Outcome::cancelled, event::reasons::left_to_target,
          "cancelled; the target goes back by itself by " + result_.decides_by);
-  } catch (const Error& error) {
-    unknown(error);
   }
+}
+
+/// The cancel came between the target's word and our look at the link.
+void ProfileActivation::confirmed_unread() {
+  fail(Stage::verify, Outcome::cancelled, reason_of(ErrorKind::cancelled),
+       "the target has confirmed and keeps the new profile; cancelled before it was read back");
 }
 
 void ProfileActivation::unknown(const Error& error) {

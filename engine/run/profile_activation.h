@@ -31,7 +31,7 @@ struct ProfileResult {
 
 class ProfileActivation {
 public:
-  ProfileActivation(const Contact& contact, const plan::Node& node, Owner& owner,
+  ProfileActivation(const Contact& contact, const plan::Node& node, NodeLink& link,
                     const plan::Profile& profile, NodeStages& stages, StepContext& context);
 
   /// Never throws.
@@ -41,7 +41,7 @@ private:
   using Status = agent::ProfileStatus;
 
   bool reach();
-  Status activate();
+  std::optional<Status> activate(); ///< nullopt: refused, nothing was changed
   Status confirm(const Status& waiting);
   std::optional<AgentLink> try_confirm(Instant deadline, bool& decided);
   void verify(const Status& status);
@@ -50,6 +50,7 @@ private:
   void fail(event::Stage stage, event::Outcome outcome, std::string_view reason,
             const std::string& message);
   void leave_to_target();
+  void confirmed_unread();
   void unknown(const Error& error);
   Wait patient() const;
 

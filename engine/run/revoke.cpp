@@ -2,6 +2,7 @@
 #include "engine/run/revoke.h"
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "engine/run/follow.h"
 #include "engine/run/profile_activation.h"
 
@@ -18,22 +19,24 @@ namespace {
 constexpr Duration revoke_grace = std::chrono::seconds(90);
 constexpr Duration login_limit = std::chrono::seconds(30);
 
-agent::ProfileStatus revoke_one(const Contact& contact, const plan::Node& node, Owner& owner,
-                                const plan::Profile& profile, NodeStages& stages,
-                                const CancelToken& cancel) {
-  Follow follow(contact, node, owner, profile, stages);
-  const auto wait = Wait::at_most(profile.activation_timeout + revoke_grace, cancel);
+/// Takes one profile back and follows it to its end; `accepted` once the target has begun.
+agent::ProfileStatus revoke_one(Follow& follow, const Owner& owner, const plan::Profile& profile,
+                                const Wait& wait, bool& accepted) {
   agent::ProfileStatus status;
   do { // a request that was lost with its connection is made again
     follow.forget();
-    follow.request(agent::RevokeRequest{owner.transaction, profile.name}, wait);
+    follow.demand(agent::RevokeRequest{owner.transaction, profile.name}, wait);
+    accepted = true;
     status = follow.until([](const auto& s) { return is_final(s.state); }, wait);
   } while (status.state == State::confirmed && !wait.expired());
-  if (status.state != State::rolled_back) {
-    return status;
-  }
-  follow.adopt(connect_fresh(contact, node, owner, Wait::at_most(login_limit, cancel)));
-  follow.ask(Wait::at_most(login_limit, cancel));
+  return status;
+}
+
+/// Reads the link back over a fresh login: old ones prove nothing about the way in.
+agent::ProfileStatus read_back(Follow& follow, Owner& owner, const CancelToken& cancel) {
+  const auto login = Wait::at_most(login_limit, cancel);
+  owner.link.client.reset();
+  follow.ask(login);
   return *follow.latest();
 }
 
@@ -55,18 +58,49 @@ void tell_superseded(NodeStages& stages, const plan::Profile& profile, RevokeRes
   stages.finish(profile, event::Stage::rollback, std::move(done), result.superseded);
 }
 
+/// The run's patience ended first. The target goes on by itself where it has begun.
+void tell_cancelled(NodeStages& stages, const plan::Profile& profile, const Wait& wait,
+                    bool accepted, RevokeResult& result) {
+  event::StageFinished done;
+  done.outcome = event::Outcome::cancelled;
+  done.reason = accepted ? event::reasons::left_to_target : reason_of(ErrorKind::cancelled);
+  if (accepted) {
+    result.decides_by = format_time(SystemClock().wall() + wait.left());
+  }
+  result.cancelled = accepted ? "the target is taking profile " + profile.name + " back by itself"
+                              : "profile " + profile.name + " is confirmed and stays";
+  stages.start(profile, event::Stage::rollback);
+  stages.finish(profile, event::Stage::rollback, std::move(done), result.cancelled);
+}
+
+void tell_unknown(NodeStages& stages, const plan::Profile& profile, const Error& error,
+                  RevokeResult& result) {
+  event::StageFinished done;
+  done.outcome = event::Outcome::error;
+  done.reason = event::reasons::state_unknown;
+  stages.start(profile, event::Stage::rollback);
+  stages.finish(profile, event::Stage::rollback, std::move(done),
+                std::string("not known whether it was taken back: ") + error.what());
+  worsen(result, Rollback::unknown, error.what());
+}
+
 } // namespace
 
 RevokeResult revoke(const Contact& contact, const plan::Node& node, NodeLink& link,
                     const RevokeRequest& request, NodeStages& stages, const CancelToken& cancel) {
   RevokeResult result;
   std::for_each(request.profiles.rbegin(), request.profiles.rend(), [&](const auto* profile) {
+    const auto wait = Wait::at_most(profile->activation_timeout + revoke_grace, cancel);
+    bool accepted = false;
     try {
-      const auto status =
-          revoke_one(contact, node, link.owner_of(*profile), *profile, stages, cancel);
+      auto& owner = link.owner_of(*profile);
+      Follow follow(contact, node, link, *profile, stages);
+      auto status = revoke_one(follow, owner, *profile, wait, accepted);
       if (status.state == State::superseded) {
-        tell_superseded(stages, *profile, result);
-        return;
+        return tell_superseded(stages, *profile, result);
+      }
+      if (status.state == State::rolled_back) {
+        status = read_back(follow, owner, cancel);
       }
       const bool verified =
           status.state == State::rolled_back && status.current.path == status.recorded.path;
@@ -74,16 +108,38 @@ RevokeResult revoke(const Contact& contact, const plan::Node& node, NodeLink& li
       worsen(result, verified ? Rollback::succeeded : Rollback::failed, status.message);
       result.generation_after = status.current.number;
     } catch (const Error& error) {
-      event::StageFinished done;
-      done.outcome = event::Outcome::error;
-      done.reason = event::reasons::state_unknown;
-      stages.start(*profile, event::Stage::rollback);
-      stages.finish(*profile, event::Stage::rollback, done,
-                    std::string("not known whether it was taken back: ") + error.what());
-      worsen(result, Rollback::unknown, error.what());
+      if (error.kind() == ErrorKind::cancelled) {
+        tell_cancelled(stages, *profile, wait, accepted, result);
+      } else {
+        tell_unknown(stages, *profile, error, result);
+      }
     }
   });
   return result;
+}
+
+event::Outcome judge_revoked(const RevokeResult& revoked, std::string& reason,
+                             std::string& message) {
+  if (revoked.rollback == Rollback::failed || revoked.rollback == Rollback::unknown) {
+    reason = revoked.rollback == Rollback::failed ? event::reasons::rollback_failed
+                                                  : event::reasons::state_unknown;
+    message = revoked.message;
+    return event::Outcome::error;
+  }
+  if (!revoked.superseded.empty()) {
+    reason = event::reasons::superseded;
+    message = revoked.superseded;
+    return event::Outcome::error;
+  }
+  if (!revoked.cancelled.empty()) {
+    reason = revoked.decides_by.empty() ? reason_of(ErrorKind::cancelled)
+                                        : event::reasons::left_to_target;
+    message = revoked.cancelled;
+    return event::Outcome::cancelled;
+  }
+  reason = event::reasons::rolled_back;
+  message = "rolled back because another node failed";
+  return event::Outcome::failure;
 }
 
 } // namespace belay::run

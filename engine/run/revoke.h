@@ -17,6 +17,8 @@ struct RevokeResult {
   event::Rollback rollback = event::Rollback::none;
   std::string message;    ///< of the first profile that could not be taken back
   std::string superseded; ///< says so where somebody else set a profile meanwhile
+  std::string cancelled;  ///< says so where the run's patience ended first
+  std::string decides_by; ///< then, where the target goes on by itself: until when
   std::optional<int> generation_after;
 };
 
@@ -28,5 +30,10 @@ struct RevokeRequest {
 /// Revokes last activated first, each independent of the others. Never throws.
 RevokeResult revoke(const Contact& contact, const plan::Node& node, NodeLink& link,
                     const RevokeRequest& request, NodeStages& stages, const CancelToken& cancel);
+
+/// What it means for the node: the worst that happened to any of its profiles. Fills reason and
+/// message.
+event::Outcome judge_revoked(const RevokeResult& revoked, std::string& reason,
+                             std::string& message);
 
 } // namespace belay::run

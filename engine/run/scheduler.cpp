@@ -157,6 +157,10 @@ void Scheduler::cancel(Instant now) {
   state_->cancel(now);
 }
 
+void Scheduler::leave(Instant now) {
+  state_->leave(now);
+}
+
 std::optional<Instant> Scheduler::abandon_at() const {
   return state_->abandon_at;
 }

@@ -44,6 +44,9 @@ public:
   /// First signal: nothing starts any more but Finish of nodes whose verdict is known, and that
   /// only until abandon_at(). What was confirmed stays. Idempotent.
   void cancel(Instant now);
+  /// Second signal, after cancel(): nobody waits any more. Tells the end of each node whose verdict
+  /// is known or that was never touched; of one that is at work on its target nothing is known.
+  void leave(Instant now);
   /// When the run's patience with activating nodes ends: grace less one second after cancel().
   /// nullopt: not cancelled.
   std::optional<Instant> abandon_at() const;

@@ -116,4 +116,30 @@ void Scheduler::State::cancel(Instant now) {
   drop_late_finishes(now);
 }
 
+void Scheduler::State::leave(Instant now) {
+  cancel(now);
+  finish.waiting.clear();
+  for (NodeIndex index = 0; index < nodes.size(); ++index) {
+    switch (nodes[index].phase) {
+    case Phase::waiting_build:
+    case Phase::building:
+    case Phase::waiting_copy:
+    case Phase::copying:
+      end_as(index, Outcome::cancelled, reason_of(ErrorKind::cancelled), now);
+      break;
+    case Phase::waiting_activate:
+    case Phase::held:
+    case Phase::waiting_rollback:
+    case Phase::waiting_finish:
+    case Phase::finishing:
+      end(index);
+      break;
+    case Phase::activating:
+    case Phase::rolling_back: // only the target knows: silence is told as state-unknown
+    case Phase::ended:
+      break;
+    }
+  }
+}
+
 } // namespace belay::run

@@ -106,7 +106,8 @@ void Scheduler::State::copied(const NodeResult& result, Instant now) {
   if (!abandon_at && !broken) {
     enter(result.node, Phase::waiting_activate);
     activate.waiting.push_back(result.node);
-    // Behind the barrier who was copied to first means nothing: the plan's order is what one expects.
+    // Behind the barrier who was copied to first means nothing: the plan's order is what one
+    // expects.
     if (plan.policy.on_failure == plan::OnFailure::stop && uncopied == 0)
       std::sort(activate.waiting.begin(), activate.waiting.end());
     return;

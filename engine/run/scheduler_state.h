@@ -83,6 +83,7 @@ struct Scheduler::State {
   void fail_fast(Instant now);
   void settle(Instant now);
   void cancel(Instant now);
+  void leave(Instant now);
   void queue_rollback(NodeIndex index);
   void queue_finish(NodeIndex index);
   void drop_late_finishes(Instant now);

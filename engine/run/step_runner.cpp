@@ -6,33 +6,35 @@
 #include "engine/run/build_step.h"
 #include "engine/run/copy_step.h"
 
+#include <algorithm>
+
 namespace belay::run {
 
 namespace {
 
-// A third of the agent's idle_limit, so that one lost ping does no harm.
-constexpr Duration ping_interval = agent::idle_limit / 3;
 constexpr Duration look_interval = std::chrono::seconds(5);
+constexpr std::size_t most_pingers = 8;
 
 } // namespace
 
 StepRunner::StepRunner(const plan::Plan& plan, ssh::Transport& transport, nix::NixStore& store,
                        AgentFinder& agents, StepRunnerOptions options)
     : plan_(plan), store_(store), agents_(agents),
-      options_(std::move(options)), contact_{transport, options_.run, options_.holder_url, options_.patience} {
+      options_(std::move(options)), contact_{transport, options_.run, options_.holder_url,
+                                             options_.patience} {
   for (std::size_t i = 0; i < plan.nodes.size(); ++i) {
     links_.push_back(std::make_unique<NodeLink>());
   }
-  pinger_ = std::thread([this] { ping_links(); });
+  for (std::size_t i = 0; i < std::min(most_pingers, links_.size()); ++i) {
+    pingers_.emplace_back([this, i] { ping_links(i); });
+  }
 }
 
 StepRunner::~StepRunner() {
-  {
-    const std::lock_guard lock(mutex_);
-    closing_ = true;
+  closing_.cancel();
+  for (auto& pinger : pingers_) {
+    pinger.join();
   }
-  wake_.notify_all();
-  pinger_.join();
 }
 
 StepResult StepRunner::run(const Step& step, StepContext& context) {
@@ -68,17 +70,15 @@ NodeResult StepRunner::run_node(const Step& step, StepContext& context) {
               "a step of kind " + std::string(name_of(step.kind)) + " does not work on one node");
 }
 
-void StepRunner::ping_links() {
-  std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, look_interval, [this] { return closing_; })) {
-    lock.unlock();
-    for (const auto& link : links_) {
-      // A link that is locked has a step at work, which speaks for itself.
-      if (const std::unique_lock busy(link->mutex, std::try_to_lock); busy.owns_lock()) {
-        link->ping(ping_interval);
+void StepRunner::ping_links(std::size_t first) {
+  const auto stop = closing_.token();
+  while (wait_readable(-1, Wait::at_most(look_interval, stop)) != Ready::cancelled) {
+    for (auto i = first; i < links_.size() && !stop.cancelled(); i += most_pingers) {
+      // A link that is locked has a step at work, which asks for itself.
+      if (const std::unique_lock busy(links_[i]->mutex, std::try_to_lock); busy.owns_lock()) {
+        links_[i]->ping({contact_, plan_.nodes[i], stop});
       }
     }
-    lock.lock();
   }
 }
 

@@ -7,9 +7,7 @@
 #include "engine/run/node_link.h"
 #include "engine/run/step_context.h"
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,7 +26,7 @@ struct StepRunnerOptions {
 
 class StepRunner {
 public:
-  /// All must outlive it. Starts the pinging thread.
+  /// All must outlive it. Starts the pinging threads.
   StepRunner(const plan::Plan& plan, ssh::Transport& transport, nix::NixStore& store,
              AgentFinder& agents, StepRunnerOptions options);
   /// Closes every connection; what is open on a target is left to it.
@@ -41,7 +39,7 @@ public:
 
 private:
   NodeResult run_node(const Step& step, StepContext& context);
-  void ping_links();
+  void ping_links(std::size_t first);
 
   const plan::Plan& plan_;
   nix::NixStore& store_;
@@ -50,10 +48,8 @@ private:
   Contact contact_;
   std::vector<std::unique_ptr<NodeLink>> links_; ///< by NodeIndex
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool closing_ = false;
-  std::thread pinger_;
+  CancelSource closing_;
+  std::vector<std::thread> pingers_; ///< several: a dead link must not keep the others waiting
 };
 
 } // namespace belay::run

@@ -166,6 +166,10 @@ public:
     world_.tick(host, [](const agent::Message&) {});
     const bool confirm = purpose == ssh::Purpose::confirm;
     ++(confirm ? host.confirm_connections : host.connections);
+    if (confirm && host.refused_logins > 0) {
+      --host.refused_logins;
+      throw Error(ErrorKind::unreachable, address.hostname + ": connection refused");
+    }
     if (!host.reachable || (confirm && host.refuses_confirm)) {
       throw Error(ErrorKind::unreachable, address.hostname + ": no route to host");
     }

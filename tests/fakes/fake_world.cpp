@@ -86,6 +86,9 @@ void FakeWorld::activate(FakeHost& host, FakeTransaction& transaction,
     ++host.epoch;
     host.reachable = !script.cuts_network;
   }
+  if (script.meanwhile) {
+    script.meanwhile();
+  }
   if (script.for_ever) {
     return;
   }
@@ -96,7 +99,7 @@ void FakeWorld::activate(FakeHost& host, FakeTransaction& transaction,
       profile.state = State::failed;
       profile.reason = "activation-failed";
     }
-  } else if (profile.request.magic_rollback) {
+  } else if (profile.request.magic_rollback && !host.confirms_by_itself) {
     profile.state = State::awaiting_confirm;
     profile.confirm_by = BootClock::now() + profile.request.confirm_timeout;
   } else {
@@ -162,6 +165,9 @@ agent::ReplyBody FakeWorld::handle(FakeHost& host, const agent::RequestBody& bod
                          [&](const auto& profile) { return profile.request.name == name; });
   };
   if (const auto* request = std::get_if<agent::ActivateRequest>(&body)) {
+    if (host.refuses_activate) {
+      return agent::Refusal{"protocol", "this transaction is ending", {}};
+    }
     activate(host, transaction, profile_of(request->profile), tell);
   } else if (const auto* confirm = std::get_if<agent::ConfirmRequest>(&body)) {
     auto& profile = profile_of(confirm->profile);
@@ -172,7 +178,13 @@ agent::ReplyBody FakeWorld::handle(FakeHost& host, const agent::RequestBody& bod
   } else if (std::holds_alternative<agent::StateRequest>(body)) {
     return describe(host, transaction);
   } else if (const auto* revoke = std::get_if<agent::RevokeRequest>(&body)) {
-    roll_back(host, transaction, profile_of(revoke->profile), "revoked", tell);
+    auto& profile = profile_of(revoke->profile);
+    if (host.generations[revoke->profile].back() != profile.request.closure) {
+      profile.state = State::superseded;
+      tell(agent::StatusChanged{transaction.id, status(host, profile)});
+    } else {
+      roll_back(host, transaction, profile, "revoked", tell);
+    }
   } else if (std::holds_alternative<agent::AbandonRequest>(body)) {
     transaction.abandoned = true;
   } else {

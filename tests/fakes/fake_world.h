@@ -26,7 +26,8 @@ struct Script {
   int exit_status = 0;
   bool cuts_network = false;      ///< the host is unreachable from then on, until it rolls back
   bool drops_connections = false; ///< open connections die, new ones work
-  bool for_ever = false;          ///< it never ends
+  std::function<void()> meanwhile = {}; ///< called while it runs
+  bool for_ever = false;                ///< it never ends
 };
 
 struct FakeTransaction {
@@ -50,7 +51,10 @@ struct FakeHost {
   bool refuses_confirm = false;     ///< nothing may log in any more, open connections live on
   bool loses_confirm_reply = false; ///< the connection dies between decision and reply, once
   bool rollback_fails = false;
-  std::string lock_holder; ///< another run that holds the lock
+  bool refuses_activate = false;
+  bool confirms_by_itself = false; ///< as if a confirmation had won whose reply was lost
+  int refused_logins = 0;          ///< so many of the next confirm logins
+  std::string lock_holder;         ///< another run that holds the lock
   std::string uname = "Linux x86_64";
   std::set<std::string> store;
   std::map<std::string, std::vector<std::string>>

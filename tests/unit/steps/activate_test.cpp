@@ -214,10 +214,65 @@ TEST_CASE("what is abandoned is told to the target, and reported as left to it")
 
 TEST_CASE("between two profiles a cancelled node starts no further one") {
   StepHarness harness({.profiles = {"app", "system"}});
+  script(harness, {.meanwhile = [&] { harness.work.cancel(); }}, "app");
   harness.bring_over();
-  harness.work.cancel();
   const auto result = harness.step(StepKind::activate);
   CHECK(result.outcome == Outcome::cancelled);
   CHECK(current(harness, "app") == StepHarness::new_closure("app"));
   CHECK(current(harness, "system") == StepHarness::old_closure("system"));
+}
+
+TEST_CASE("after the first signal no activation starts, not even the first one") {
+  StepHarness harness;
+  harness.bring_over();
+  harness.work.cancel();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::cancelled);
+  CHECK_FALSE(result.touched);
+  CHECK(harness.host().activated.empty());
+}
+
+TEST_CASE("an activation that was refused has changed nothing and is no unknown state") {
+  StepHarness harness;
+  harness.bring_over();
+  harness.host().refuses_activate = true;
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::error);
+  CHECK(result.reason != "state-unknown");
+  CHECK_FALSE(result.touched);
+  CHECK(result.rollback == Rollback::none);
+}
+
+TEST_CASE("a rollback that the target confirmed is not doubted for one refused login") {
+  StepHarness harness;
+  harness.bring_over();
+  REQUIRE(harness.step(StepKind::activate).outcome == Outcome::success);
+  harness.host().refused_logins = 1;
+  const auto result = harness.step(StepKind::rollback);
+  CHECK(result.rollback == Rollback::succeeded);
+  CHECK(result.outcome == Outcome::failure);
+}
+
+TEST_CASE("what somebody else has set meanwhile is left alone and is not called rolled back") {
+  StepHarness harness;
+  harness.bring_over();
+  REQUIRE(harness.step(StepKind::activate).outcome == Outcome::success);
+  harness.host().generations["system"].push_back("/nix/store/somebody-elses");
+  const auto result = harness.step(StepKind::rollback);
+  CHECK(result.outcome == Outcome::error);
+  CHECK(result.reason == "superseded");
+  CHECK(result.rollback == Rollback::none);
+  CHECK(current(harness) == "/nix/store/somebody-elses");
+}
+
+TEST_CASE("a target that confirmed before it was told to decide alone keeps the new profile") {
+  StepHarness harness;
+  script(harness, {.drops_connections = true, .meanwhile = [&] { harness.abandon.cancel(); }});
+  harness.host().confirms_by_itself = true;
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::cancelled);
+  CHECK(result.reason == "cancelled");
+  CHECK(result.confirmed);
+  CHECK(current(harness) == StepHarness::new_closure("system"));
 }
