@@ -33,12 +33,15 @@ NixWorld::NixWorld() {
 }
 
 NixWorld::~NixWorld() {
-  // Whatever a failed test has left: every keeper of this world has its folder on its command line.
-  for (const auto& process : list_processes()) {
-    std::ifstream file("/proc/" + std::to_string(process.pid) + "/cmdline");
-    const std::string words((std::istreambuf_iterator<char>(file)), {});
-    if (words.find(state_directory().string()) != std::string::npos) {
-      ::kill(process.pid, SIGKILL);
+  // Whatever a test has left: all that runs in this world carries its folder in its environment.
+  for (bool left = true; left;) {
+    left = false;
+    for (const auto& process : list_processes()) {
+      if (!process.dead &&
+          environment_value(process.pid, "NIX_STATE_DIR") == path("state").string()) {
+        ::kill(process.pid, SIGKILL);
+        left = true;
+      }
     }
   }
   run({"chmod", "-R", "u+w", path("store").string()}); // for users other than root
