@@ -172,7 +172,7 @@ TEST_CASE("text in a line is clean UTF-8 without terminal sequences") {
 }
 
 TEST_CASE("no line is ever longer than its limit") {
-  const std::string monster(300'000, '"');
+  const std::string monster(100'000, '"');
   const std::string control(100'000, '\x1b');
   std::vector<Event> monsters;
   for (Payload payload : full_payloads())
@@ -180,7 +180,7 @@ TEST_CASE("no line is ever longer than its limit") {
   for (Event& event : monsters)
     event.message = monster + control;
   RunStarted started;
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 2'000; ++i) {
     started.options["option" + std::to_string(i)] = monster.substr(0, 100);
     started.flakes.push_back(monster.substr(0, 100));
   }
@@ -189,9 +189,9 @@ TEST_CASE("no line is ever longer than its limit") {
   PlanResolved plan;
   Heartbeat heartbeat;
   StageFinished stage;
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 2'000; ++i) {
     const std::string id = "node" + std::to_string(i);
-    finished.nodes.push_back({id, i == 19'999 ? Outcome::failure : Outcome::success, ""});
+    finished.nodes.push_back({id, i == 1'999 ? Outcome::failure : Outcome::success, ""});
     plan.nodes.push_back({id, monster.substr(0, 50), id, {{"system", {Stage::build}, id}}});
     heartbeat.running.push_back(id);
     stage.details[id] = id;
@@ -209,8 +209,8 @@ TEST_CASE("no line is ever longer than its limit") {
   const auto read = from_json_line(to_json_line(event_of(finished)));
   const auto& kept = std::get<RunFinished>(read->payload);
   REQUIRE(kept.nodes.size() == 1);
-  CHECK(kept.nodes[0].id == "node19999");
-  CHECK(kept.nodes_omitted == 19'999);
+  CHECK(kept.nodes[0].id == "node1999");
+  CHECK(kept.nodes_omitted == 1'999);
 }
 
 TEST_CASE("long log text is split and nothing of it is lost") {

@@ -237,6 +237,16 @@ TEST_CASE("counts and nodes") {
   CHECK(verdict.nodes[2].reason == "state-unknown");
 }
 
+TEST_CASE("a node of which nobody said how it ended is listed as an error") {
+  NodeCase endless = good;
+  endless.ended = false;
+  const Verdict verdict = judge(run_of({good, endless}));
+  CHECK(verdict.counts.success == 1);
+  CHECK(verdict.counts.error == 1);
+  CHECK(verdict.nodes[1].outcome == Outcome::error);
+  CHECK(verdict.nodes[1].reason == "state-unknown");
+}
+
 TEST_CASE("the worse of two exit codes") {
   const std::vector<int> order{12, 1, 130, 11, 10, 14, 13, 22, 21, 20, 15, 30, 40, 0};
   for (std::size_t i = 0; i < order.size(); ++i)

@@ -250,6 +250,37 @@ TEST_CASE("the report is on disk after every node and at the end") {
   CHECK(std::distance(std::filesystem::directory_iterator(path.parent_path()), {}) == 1);
 }
 
+TEST_CASE("a write that fails for a moment costs nothing, the last one's failure is an error") {
+  const TemporaryDirectory folder("/tmp/belay-junit-");
+  const auto path = folder.path() / "junit.xml";
+  std::vector<std::string> problems;
+  FanOut fan_out([&](const std::string& message) { problems.push_back(message); });
+  fan_out.add(std::make_unique<JunitReporter>(path));
+  fan_out.on_event(sample(plan_of({"web-1", "db-1"})));
+  const auto fail_node = [&](const std::string& node) {
+    fan_out.on_event(sample(node_end(Outcome::failure, "verify-failed"), {node, "", {}, 0}, "bad"));
+  };
+  const auto in_the_way = [&] { // no rename replaces a folder
+    std::filesystem::remove(path);
+    std::filesystem::create_directory(path);
+  };
+  in_the_way();
+  fail_node("web-1");
+  std::filesystem::remove(path);
+  SECTION("at the next node everything is there") {
+    fail_node("db-1");
+    CHECK(count(read_file(path, 1 << 20), "type=\"verify-failed\"") == 2);
+    fan_out.on_event(sample(event::RunFinished{}));
+    CHECK(problems.empty());
+  }
+  SECTION("at the end it has to be there") {
+    in_the_way();
+    fan_out.on_event(sample(event::RunFinished{}));
+    REQUIRE(problems.size() == 1);
+    CHECK(problems[0].find("junit.xml") != std::string::npos);
+  }
+}
+
 TEST_CASE("a report that cannot be written is a usage error before the run") {
   try {
     JunitReporter reporter("/dev/null/report.xml");

@@ -11,6 +11,9 @@
 #include <future>
 #include <httplib.h>
 #include <mutex>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <thread>
 
 // Against a real receiver on 127.0.0.1.
@@ -147,6 +150,34 @@ TEST_CASE("an endpoint that never answers ends with the wait") {
   CHECK(response.status == 0);
   CHECK_FALSE(response.error.empty());
   over.set_value();
+}
+
+TEST_CASE("an endpoint that drips its answer ends with the wait as well") {
+  UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  REQUIRE(::bind(listener.get(), generic, size) == 0);
+  REQUIRE(::listen(listener.get(), 1) == 0);
+  REQUIRE(::getsockname(listener.get(), generic, &size) == 0);
+  std::thread server([&] {
+    const UniqueFd peer(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    std::string_view next = "HTTP/1.1 200 OK\r\nX-Drip: ";
+    pollfd gone{peer.get(), POLLRDHUP, 0};
+    while (::send(peer.get(), next.data(), next.size(), MSG_NOSIGNAL) > 0 &&
+           ::poll(&gone, 1, 20) == 0)
+      next = "x"; // for as long as it is listened to
+  });
+  const Instant start = BootClock::now();
+  const HttpResponse response =
+      post("http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/", 300ms);
+  CHECK(BootClock::now() - start <
+        4s); // the library alone would stay until its header limit, 8 KiB
+  CHECK(response.status == 0);
+  CHECK(response.error == "no answer in time");
+  server.join();
 }
 
 TEST_CASE("nobody there") {

@@ -9,10 +9,12 @@
 #include "tests/catch.h"
 #include "tests/unit/reporters/sample_events.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 using namespace belay;
 using namespace belay::reporters;
@@ -336,6 +338,52 @@ TEST_CASE("an endpoint that does not answer delays nobody, and costs no more tha
   CHECK_FALSE(f.finish().empty());
   f.reporter.reset();
   CHECK(BootClock::now() - start < 10s);
+}
+
+TEST_CASE("who outlives its reporter in a look-up that cannot be stopped tells nobody any more") {
+  struct Gate {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool asked = false, open = false;
+  };
+  struct DeafHttp final : HttpPost {
+    explicit DeafHttp(std::shared_ptr<Gate> the_gate) : gate(std::move(the_gate)) {}
+    HttpResponse post(const HttpRequest&, const Wait&) override {
+      std::unique_lock lock(gate->mutex);
+      gate->asked = true;
+      gate->changed.notify_all();
+      gate->changed.wait(lock, [this] { return gate->open; });
+      return status(200);
+    }
+    std::shared_ptr<Gate> gate;
+  };
+  const auto gate = std::make_shared<Gate>();
+  const auto told = std::make_shared<std::atomic<int>>(0);
+  const std::weak_ptr<DeafHttp> thread_is_there = [&] {
+    const auto http = std::make_shared<DeafHttp>(gate);
+    WebhookOptions options;
+    options.url = "https://hooks.example/";
+    WebhookWorld world;
+    world.http = http;
+    world.wall = [] { return WallTime(1614265330s); };
+    world.tell = [told](const event::Draft&) { ++*told; };
+    WebhookReporter reporter(options, std::move(world));
+    reporter.report(sample(event::RunFinished{}), {});
+    std::unique_lock lock(gate->mutex);
+    gate->changed.wait(lock, [&] { return gate->asked; });
+    return http;
+  }();
+  REQUIRE_FALSE(thread_is_there.expired());
+  {
+    const std::lock_guard lock(gate->mutex);
+    gate->open = true;
+    gate->changed.notify_all();
+  }
+  const Instant limit = BootClock::now() + 20s;
+  while (!thread_is_there.expired() && BootClock::now() < limit)
+    std::this_thread::yield();
+  CHECK(thread_is_there.expired()); // the thread ended, and with it what it held
+  CHECK(*told == 0);
 }
 
 TEST_CASE("what is sent to and said of an endpoint never holds the rest of its URL") {
