@@ -13,7 +13,7 @@ namespace belay::agent {
 
 namespace {
 
-constexpr std::chrono::seconds systemctl_limit{20};
+constexpr std::chrono::seconds systemctl_limit{3}; // it is asked in each round of a stop
 constexpr std::size_t process_list_cap = 4 * 1024 * 1024;
 
 std::vector<ProcessFacts> children_of(const std::vector<ProcessFacts>& all, pid_t parent) {

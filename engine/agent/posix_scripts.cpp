@@ -22,6 +22,7 @@ namespace {
 
 constexpr Duration tick_interval{20};
 constexpr std::size_t tail_size = 4096;
+constexpr int least_kills = 3; // between a look and its KILL something may still have forked
 
 /// Collects whatever has ended; the status of `pid` if that is among it.
 std::optional<int> reap(pid_t pid) {
@@ -44,6 +45,13 @@ ScriptResult result_of(int status) {
     result.exit_status = WEXITSTATUS(status);
   }
   return result;
+}
+
+void signal_all(const std::vector<pid_t>& pids, int number) {
+  for (const auto pid : pids) {
+    kill(pid, number);
+    kill(pid, SIGCONT); // one that is stopped would not see TERM
+  }
 }
 
 /// A short script should not pay for a long interval: 1, 2, 4 … ms.
@@ -173,28 +181,29 @@ ScriptResult PosixScripts::await(pid_t pid, const ScriptCall& call, const std::s
   return result;
 }
 
-/// TERM to everything, time to comply, KILL to everything until nothing is left.
+/// TERM to everything, time to comply, KILL to everything until nothing is left. The times count
+/// from the signals: a look may take seconds, and whoever was sent nothing has refused nothing.
 bool PosixScripts::stop(const std::string& mark, bool ours) {
-  const auto begin = BootClock::now();
-  bool termed = false;
+  std::optional<Instant> termed, killed;
+  int kills = 0;
   for (;;) {
     reap(-1);
     const auto left = members(mark, ours);
-    const auto waited = BootClock::now() - begin;
+    const auto now = BootClock::now();
     if (left.empty()) {
       return true;
     }
-    if (waited >= options_.term_grace + options_.kill_grace) {
+    if (kills >= least_kills && now - *killed >= options_.kill_grace) {
       return false;
     }
-    const bool kill_now = waited >= options_.term_grace;
-    for (const auto pid : left) {
-      if (!termed || kill_now) {
-        kill(pid, kill_now ? SIGKILL : SIGTERM);
-        kill(pid, SIGCONT); // one that is stopped would not see TERM
-      }
+    if (!termed) {
+      signal_all(left, SIGTERM);
+      termed = BootClock::now();
+    } else if (now - *termed >= options_.term_grace) {
+      signal_all(left, SIGKILL);
+      killed = killed.value_or(BootClock::now());
+      ++kills;
     }
-    termed = true;
     if (options_.on_tick) {
       options_.on_tick();
     }

@@ -21,8 +21,8 @@ namespace belay::agent {
 class PosixScripts final : public Scripts {
 public:
   struct Options {
-    Duration term_grace = std::chrono::seconds(10); ///< between TERM and KILL (transaction rules)
-    Duration kill_grace = std::chrono::seconds(10); ///< after KILL, until it counts as unstoppable
+    Duration term_grace = std::chrono::seconds(10); ///< from TERM to KILL (transaction rules)
+    Duration kill_grace = std::chrono::seconds(10); ///< from KILL until it counts as unstoppable
     std::int64_t output_cap = 4 * 1024 * 1024;      ///< bytes of a profile's output that are kept
     std::function<void()> on_tick; ///< called some 50 times a second while one runs
   };

@@ -214,6 +214,30 @@ TEST_CASE("scripts: where no scope can be had the script runs all the same") {
   CHECK(late.emptied);
 }
 
+TEST_CASE("scripts: a look that takes long does not eat the time to comply") {
+  struct SlowLook final : Containment {
+    std::vector<std::string> wrap(const std::string&, std::vector<std::string> argv) override {
+      return argv;
+    }
+    std::vector<pid_t> members(const std::string&, bool) override {
+      std::this_thread::sleep_for(300ms); // as a manager that does not answer
+      return {};
+    }
+  };
+  Case c;
+  SlowLook slow;
+  c.options.term_grace = c.options.kill_grace = 100ms;
+  c.script("trap '' TERM; echo $$ > '" + (c.folder.path() / "pid").string() +
+           "'; while :; do sleep 1; done");
+  PosixScripts scripts(c.files, c.environment, slow, c.options);
+  const auto result = scripts.run(c.call(600ms));
+  CHECK(result.end == ScriptResult::End::timed_out);
+  CHECK(result.emptied);
+  const auto pid = pid_in(c.folder.path() / "pid");
+  CHECK_FALSE(alive(pid));
+  kill(pid, SIGKILL);
+}
+
 TEST_CASE("scripts: megabytes of output stay a few on the disk") {
   Case c;
   c.options.output_cap = 256 * 1024;
