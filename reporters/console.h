@@ -2,6 +2,7 @@
 #pragma once
 
 #include "reporters/console_table.h"
+#include "reporters/output_target.h"
 #include "reporters/reporter.h"
 #include "reporters/story.h"
 
@@ -62,7 +63,10 @@ private:
 /// `##[name` anywhere in it; both come out with a blank in between.
 std::string without_commands(std::string line);
 
-/// Writes to stderr through spdlog, flushed line by line.
+/// Writes to stderr through spdlog. A pipe or terminal that nobody reads delays nobody: its lines
+/// wait in a queue (line_writer.h) for which finish() waits until its deadline, the destructor of a
+/// reporter without finish() a minute. Never throws: an unusable stderr has no lines.
 std::unique_ptr<Reporter> make_console_reporter();
+std::unique_ptr<Reporter> make_console_reporter(OutputTarget output); ///< the same, elsewhere
 
 } // namespace belay::reporters

@@ -17,8 +17,8 @@ namespace belay::reporters {
 
 namespace {
 
-/// A pipe that polls as writable takes this much without blocking. The descriptor stays in blocking
-/// mode, which others may share with us.
+/// A pipe that polls as writable takes this much without blocking, even where the descriptor is in
+/// blocking mode because others share it (output_target.h).
 constexpr std::size_t safe_write = PIPE_BUF;
 
 /// A write to a pipe without a reader shall be EPIPE here, whatever the process does with SIGPIPE.

@@ -40,6 +40,16 @@ std::optional<int> descriptor_of(const std::string& target) {
   return number;
 }
 
+/// A pipe or terminal once more with a mode of its own: the descriptor that we were given may be
+/// shared with others, who want it to block. Empty where the system refuses.
+UniqueFd reopen_nonblocking(int number) {
+  struct stat status {};
+  if (::fstat(number, &status) != 0 || !(S_ISFIFO(status.st_mode) || ::isatty(number) == 1))
+    return {};
+  const std::string path = "/proc/self/fd/" + std::to_string(number);
+  return UniqueFd(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+}
+
 UniqueFd take_descriptor(const std::string& target, int number) {
   const int access = ::fcntl(number, F_GETFL);
   if (access < 0)
@@ -48,6 +58,8 @@ UniqueFd take_descriptor(const std::string& target, int number) {
     refuse(target, "it is open for reading only");
   if (number > STDERR_FILENO) // the programs that we start must not keep it open
     ::fcntl(number, F_SETFD, FD_CLOEXEC);
+  if (UniqueFd own = reopen_nonblocking(number); own && own.get() > STDERR_FILENO)
+    return own;
   UniqueFd copy(::fcntl(number, F_DUPFD_CLOEXEC, 3));
   if (!copy)
     refuse_errno(target);

@@ -15,8 +15,10 @@ struct OutputTarget {
 };
 
 /// Opens `PATH`, `-` (stdout) or `fd:N`, close-on-exec. The folders of a PATH are made, an existing
-/// file is emptied, a FIFO is waited for 5 s to get a reader. Throws Error{usage}: a report that
-/// cannot be written is a wrong command line and nothing that a finished deploy should find out.
+/// file is emptied, a FIFO is waited for 5 s to get a reader. What can wait for a reader does not
+/// block where the system lets us have that for ourselves; the caller's descriptor stays as it is.
+/// Throws Error{usage}: a report that cannot be written is a wrong command line and nothing that a
+/// finished deploy should find out.
 OutputTarget open_output(const std::string& target);
 
 } // namespace belay::reporters
