@@ -183,8 +183,30 @@ void JunitReporter::report(const event::Event& event, const event::RunState& sta
     return;
   // A report of thousands of nodes takes its time: then not for each of them.
   constexpr std::size_t large = 1 << 20;
-  if (last || last_size_ < large || event.time - last_written_ >= std::chrono::seconds(2))
-    write(state, event.time);
+  if (last)
+    write_last(state, event.time);
+  else if (last_size_ < large || event.time - last_written_ >= std::chrono::seconds(2))
+    write_checkpoint(state, event.time);
+}
+
+/// Thrown here, an error would switch the reporter off and leave an old report for good.
+void JunitReporter::write_checkpoint(const event::RunState& state, WallTime now) {
+  try {
+    write(state, now);
+  } catch (const Error& error) {
+    if (first_problem_.empty())
+      first_problem_ = error.message();
+  }
+}
+
+void JunitReporter::write_last(const event::RunState& state, WallTime now) {
+  try {
+    write(state, now);
+  } catch (const Error& error) {
+    if (first_problem_.empty() || first_problem_ == error.message())
+      throw;
+    throw Error(error.kind(), error.message() + " (first it was: " + first_problem_ + ")");
+  }
 }
 
 void JunitReporter::write(const event::RunState& state, WallTime now) {

@@ -4,10 +4,12 @@
 #include "reporters/reporter.h"
 
 #include <filesystem>
+#include <string>
 
 // JUnit XML, as GitLab, GitHub's actions and Jenkins read it. A pure function of the run state, so
 // that it can be made again from a saved event stream. It is written after every node, whole and by
-// rename: whoever kills belay still finds a report.
+// rename: whoever kills belay still finds a report. Until the run's end a write that fails is only
+// one checkpoint less (a disk may be full for a moment); that the last one fails is an error.
 
 namespace belay::reporters {
 
@@ -26,11 +28,14 @@ public:
   void report(const event::Event& event, const event::RunState& state) override;
 
 private:
+  void write_checkpoint(const event::RunState& state, WallTime now);
+  void write_last(const event::RunState& state, WallTime now);
   void write(const event::RunState& state, WallTime now);
 
   std::filesystem::path path_;
   std::size_t last_size_ = 0;
   WallTime last_written_{};
+  std::string first_problem_; ///< of a checkpoint
 };
 
 } // namespace belay::reporters
