@@ -56,6 +56,7 @@ struct WebhookReporter::Shared {
   bool wait_for_attempt(Duration delay);
   HttpResponse attempt(const Message& message);
   Instant last_moment();
+  void tell(event::Draft draft);
   void tell_delivered(const Message& message, int attempts, const HttpResponse& response);
   void tell_failed(const Message& message, int attempts, const HttpResponse& response,
                    const std::string& why);
@@ -66,6 +67,10 @@ struct WebhookReporter::Shared {
   const std::optional<WebUrl> proxy;
   std::vector<std::string> keys;
   CancelSource stop;
+
+  /// Held while world.tell is called; apart from `mutex`, so that it may end in report().
+  std::mutex tell_mutex;
+  bool silent = false; ///< guarded by tell_mutex: the reporter is gone, and who listened may be
 
   std::mutex mutex; ///< guards all below
   std::condition_variable changed;
@@ -169,13 +174,18 @@ HttpResponse WebhookReporter::Shared::attempt(const Message& message) {
   }
 }
 
+void WebhookReporter::Shared::tell(event::Draft draft) {
+  const std::lock_guard lock(tell_mutex);
+  if (!silent && world.tell)
+    world.tell(std::move(draft));
+}
+
 void WebhookReporter::Shared::tell_delivered(const Message& message, int attempts,
                                              const HttpResponse& response) {
-  if (world.tell)
-    world.tell({event::WebhookDelivered{url.endpoint(), message.id, attempts, response.status},
-                {},
-                event::Level::debug,
-                ""});
+  tell({event::WebhookDelivered{url.endpoint(), message.id, attempts, response.status},
+        {},
+        event::Level::debug,
+        ""});
 }
 
 void WebhookReporter::Shared::tell_failed(const Message& message, int attempts,
@@ -188,8 +198,7 @@ void WebhookReporter::Shared::tell_failed(const Message& message, int attempts,
   event::WebhookFailed failed{url.endpoint(), message.id, attempts, std::nullopt, why};
   if (response.status != 0)
     failed.status = response.status;
-  if (world.tell)
-    world.tell({std::move(failed), {}, event::Level::warn, ""});
+  tell({std::move(failed), {}, event::Level::warn, ""});
 }
 
 WebhookReporter::WebhookReporter(const WebhookOptions& options, WebhookWorld world)
@@ -202,14 +211,17 @@ WebhookReporter::~WebhookReporter() {
   shared_->stop.cancel();
   shared_->changed.notify_all();
   // A name look-up cannot be stopped. It gets a moment; then the thread, which holds all that it
-  // needs, is left to the end of the process.
+  // needs but for whom it tells, is left to the end of the process.
   const bool exited =
       shared_->changed.wait_for(lock, std::chrono::seconds(1), [this] { return shared_->exited; });
   lock.unlock();
-  if (exited)
+  if (exited) {
     thread_.join();
-  else
-    thread_.detach();
+    return;
+  }
+  thread_.detach();
+  const std::lock_guard tell_lock(shared_->tell_mutex); // a tell under way ends first
+  shared_->silent = true;
 }
 
 std::string WebhookReporter::name() const {

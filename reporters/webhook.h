@@ -36,9 +36,11 @@ struct WebhookOptions {
 /// What the reporter needs of the world.
 struct WebhookWorld {
   std::shared_ptr<HttpPost> http;
-  std::function<WallTime()> wall;                 ///< stamps the attempts
-  std::function<Duration(Duration)> jitter;       ///< draws a wait from nothing to its argument
-  std::function<void(event::Draft)> tell;         ///< any thread; webhook.delivered, webhook.failed
+  std::function<WallTime()> wall;           ///< stamps the attempts
+  std::function<Duration(Duration)> jitter; ///< draws a wait from nothing to its argument
+  /// webhook.delivered, webhook.failed: from any thread, one at a time, never once the reporter is
+  /// gone. Must not block.
+  std::function<void(event::Draft)> tell;
   Environment environment = environment_variable; ///< for proxies
 };
 
