@@ -140,6 +140,8 @@ ScriptResult PosixScripts::run_in(Containment& containment, const ScriptCall& ca
   if (!command.argument.empty()) {
     argv.push_back(command.argument);
   }
+  in_session_ = &containment == &session_;
+  session_.look_around(); // it is what is left where the other one cannot look
   const auto pid = spawn({.argv = containment.wrap(mark, argv),
                           .environment = environment_for(call, mark),
                           .directory = call.profile_path,
@@ -147,10 +149,21 @@ ScriptResult PosixScripts::run_in(Containment& containment, const ScriptCall& ca
   return await(pid, call, mark);
 }
 
-std::vector<pid_t> PosixScripts::members(const std::string& mark, bool ours) {
-  auto pids = containment_.members(mark, ours);
-  const auto marked = session_.members(mark, false);
-  pids.insert(pids.end(), marked.begin(), marked.end());
+/// nullopt where nothing could be seen at all.
+std::optional<std::vector<pid_t>> PosixScripts::members(const std::string& mark, bool ours) {
+  std::vector<pid_t> pids;
+  bool seen = true;
+  try {
+    pids = containment_.members(mark, ours);
+  } catch (const std::exception&) {
+    seen = false;
+  }
+  try { // a search through all orphans only where there is nothing better
+    const auto marked = session_.members(mark, ours && (!seen || in_session_));
+    pids.insert(pids.end(), marked.begin(), marked.end());
+  } catch (const std::exception&) {
+    return seen || !pids.empty() ? std::optional(pids) : std::nullopt;
+  }
   return pids;
 }
 
@@ -184,23 +197,27 @@ ScriptResult PosixScripts::await(pid_t pid, const ScriptCall& call, const std::s
 /// TERM to everything, time to comply, KILL to everything until nothing is left. The times count
 /// from the signals: a look may take seconds, and whoever was sent nothing has refused nothing.
 bool PosixScripts::stop(const std::string& mark, bool ours) {
+  const auto begin = BootClock::now();
   std::optional<Instant> termed, killed;
   int kills = 0;
   for (;;) {
     reap(-1);
     const auto left = members(mark, ours);
     const auto now = BootClock::now();
-    if (left.empty()) {
+    if (left && left->empty()) {
       return true;
     }
-    if (kills >= least_kills && now - *killed >= options_.kill_grace) {
+    const bool enough = left ? kills >= least_kills && now - *killed >= options_.kill_grace
+                             : now - killed.value_or(termed.value_or(begin)) >=
+                                   options_.term_grace + options_.kill_grace;
+    if (enough) {
       return false;
     }
-    if (!termed) {
-      signal_all(left, SIGTERM);
+    if (left && !termed) {
+      signal_all(*left, SIGTERM);
       termed = BootClock::now();
-    } else if (now - *termed >= options_.term_grace) {
-      signal_all(left, SIGKILL);
+    } else if (left && now - *termed >= options_.term_grace) {
+      signal_all(*left, SIGKILL);
       killed = killed.value_or(BootClock::now());
       ++kills;
     }

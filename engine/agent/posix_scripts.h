@@ -8,7 +8,9 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 // Scripts as the keeper really runs them: as deploy-rs does (working directory and $PROFILE are the
 // profile; DRY_ACTIVATE=0 and BOOT=0 on activation, neither on rollback), in a session of their
@@ -39,7 +41,7 @@ private:
   ScriptResult run_in(Containment& containment, const ScriptCall& call,
                       const ScriptCommand& command, const std::string& mark);
   ScriptResult await(pid_t pid, const ScriptCall& call, const std::string& mark);
-  std::vector<pid_t> members(const std::string& mark, bool ours);
+  std::optional<std::vector<pid_t>> members(const std::string& mark, bool ours);
   bool stop(const std::string& mark, bool ours);
   std::string next_mark(const ScriptCall& call);
 
@@ -47,6 +49,7 @@ private:
   std::map<std::string, std::string> environment_;
   Containment& containment_;
   SessionContainment session_; ///< where the other one cannot be had
+  bool in_session_ = false;    ///< the script that runs is
   Options options_;
 };
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
@@ -67,6 +68,11 @@ std::vector<ProcessFacts> list_processes() {
         processes.push_back(facts);
       }
     }
+  }
+  const bool sees_us = std::any_of(processes.begin(), processes.end(),
+                                   [](const auto& process) { return process.pid == getpid(); });
+  if (!sees_us && problem != std::errc::no_such_file_or_directory) { // no descriptor is left
+    throw Error(ErrorKind::system, "cannot list the processes: " + problem.message());
   }
   return processes;
 }

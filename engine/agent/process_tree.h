@@ -19,7 +19,7 @@ struct ProcessFacts {
   bool same_as(const ProcessFacts& other) const { return pid == other.pid && start == other.start; }
 };
 
-/// Empty where there is no /proc.
+/// Empty where there is no /proc. Throws Error{system} where there is one that cannot be read.
 std::vector<ProcessFacts> list_processes();
 
 /// The line of /proc/PID/stat; a pid of 0 where it is not one.

@@ -3,10 +3,13 @@
 #include "engine/agent/containment.h"
 #include "engine/agent/detach.h"
 
+#include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "tests/catch.h"
 
+#include <algorithm>
 #include <fstream>
+#include <map>
 #include <unistd.h>
 
 using namespace belay::agent;
@@ -19,12 +22,16 @@ class RecordedProcesses final : public belay::ProcessRunner {
 public:
   belay::ProcessResult run(const belay::ProcessSpec& spec, const belay::Wait&) override {
     calls.push_back(spec.argv);
+    for (const auto& [name, value] : spec.environment) {
+      environment[name] = value.value_or("");
+    }
     belay::ProcessResult result;
     result.status = status;
     result.out = out;
     return result;
   }
   std::vector<std::vector<std::string>> calls;
+  std::map<std::string, std::string> environment;
   int status = 0;
   std::string out;
 };
@@ -87,16 +94,19 @@ TEST_CASE("detach: systemd takes it, or a session does") {
   CHECK(detacher.start({"/bin/true", here}) == Detachment::session);
 }
 
-TEST_CASE("containment: a scope around the script, and what is in it") {
+TEST_CASE("containment: a scope around the script, and what the manager says is in it") {
   belay::TemporaryDirectory cgroups("/tmp/belay-cgroups-");
+  std::ofstream(cgroups.path() / "cgroup.procs") << "1\n";
   RecordedProcesses processes;
   ScopeContainment scope(processes,
                          {.user_manager = false, .folder = "/TX", .cgroups = cgroups.path()});
-  CHECK(scope.wrap("TX-act-0-ab", {"/gen/deploy-rs-activate"}) ==
+  const auto words = scope.wrap("TX-act-0-ab", {"/gen/deploy-rs-activate"});
+  REQUIRE(words.size() == 11);
+  CHECK(std::vector(words.begin(), words.begin() + 8) ==
         std::vector<std::string>{"systemd-run", "--scope", "--quiet", "--collect",
-                                 "--unit=belay-TX-act-0-ab.scope", "--", "/bin/sh", "-c",
-                                 ": > \"$0\" && exec \"$@\"", "/TX/TX-act-0-ab",
-                                 "/gen/deploy-rs-activate"});
+                                 "--unit=belay-TX-act-0-ab.scope", "--", "/bin/sh", "-c"});
+  CHECK(words[9] == "/TX/TX-act-0-ab");
+  CHECK(words[10] == "/gen/deploy-rs-activate");
   CHECK(scope.members("TX-act-0-ab", true).empty()); // no such unit
   processes.out = "/system.slice/belay-TX-act-0-ab.scope\n";
   CHECK(scope.members("TX-act-0-ab", true).empty()); // it is gone
@@ -107,6 +117,78 @@ TEST_CASE("containment: a scope around the script, and what is in it") {
   CHECK(processes.calls.back() == std::vector<std::string>{"systemctl", "show",
                                                            "--property=ControlGroup", "--value",
                                                            "belay-TX-act-0-ab.scope"});
+}
+
+TEST_CASE("containment: who could not look has not seen that it is empty") {
+  belay::TemporaryDirectory folder("/tmp/belay-cgroups-");
+  RecordedProcesses processes;
+  const auto cgroups = folder.path() / "cgroup";
+  fs::create_directories(cgroups);
+  ScopeContainment scope(processes,
+                         {.user_manager = false, .folder = folder.path(), .cgroups = cgroups});
+  SECTION("the manager does not answer") {
+    processes.status = 1;
+  }
+  SECTION("it speaks of another group") {
+    processes.out = "/\n";
+  }
+  SECTION("there are no cgroups to be seen") {
+    processes.out = "/system.slice/belay-TX-act-0-ab.scope\n";
+  }
+  CHECK_THROWS_AS(scope.members("TX-act-0-ab", true), belay::Error);
+}
+
+TEST_CASE("containment: a user's manager is found without a login") {
+  belay::TemporaryDirectory folder("/tmp/belay-cgroups-");
+  RecordedProcesses processes;
+  ScopeContainment scope(processes,
+                         {.user_manager = true, .folder = folder.path(), .cgroups = folder.path()});
+  scope.members("TX-act-0-ab", true);
+  CHECK(processes.calls.back().at(1) == "--user");
+  CHECK(processes.environment["XDG_RUNTIME_DIR"] == "/run/user/" + std::to_string(geteuid()));
+}
+
+TEST_CASE("containment: the group that the script wrote down needs no manager") {
+  belay::TemporaryDirectory folder("/tmp/belay-cgroups-");
+  const std::string unit = "belay-TX-act-0-ab.scope";
+  const auto lines = GENERATE_COPY(values<std::string>(
+      {"0::/system.slice/" + unit + "\n",                               // version 2
+       "4:cpu:/\n1:name=systemd:/system.slice/" + unit + "\n0::/\n"})); // version 1
+  const auto root = GENERATE(values<std::string>({"", "unified", "systemd"}));
+  std::ofstream(folder.path() / "TX-act-0-ab") << lines;
+  const auto group = folder.path() / "cgroup" / root / "system.slice" / unit;
+  fs::create_directories(group / "child");
+  std::ofstream(folder.path() / "cgroup" / root / "cgroup.procs") << "1\n";
+  std::ofstream(group / "cgroup.procs") << "4242\n";
+  std::ofstream(group / "child" / "cgroup.procs") << "4243\n";
+  RecordedProcesses processes;
+  processes.status = 1;
+  ScopeContainment scope(
+      processes,
+      {.user_manager = false, .folder = folder.path(), .cgroups = folder.path() / "cgroup"});
+  CHECK(scope.entered("TX-act-0-ab"));
+  CHECK(scope.members("TX-act-0-ab", true) == std::vector<pid_t>{4242, 4243});
+  fs::remove_all(group);
+  CHECK(scope.members("TX-act-0-ab", true).empty());
+  CHECK(processes.calls.empty());
+}
+
+TEST_CASE("containment: what is begun in a scope writes down its group, then runs") {
+  belay::TemporaryDirectory folder("/tmp/belay-cgroups-");
+  RecordedProcesses recorded;
+  ScopeContainment scope(recorded, {.user_manager = false, .folder = folder.path()});
+  auto words = scope.wrap("mark", {"/bin/echo", "a b", "\\n"});
+  words.erase(words.begin(), std::find(words.begin(), words.end(), "--") + 1);
+  belay::PosixProcessRunner processes;
+  const auto result =
+      processes.run({.argv = words}, belay::Wait::at_most(std::chrono::seconds(10)));
+  CHECK(result.succeeded());
+  CHECK(result.out == "a b \\n\n");
+  CHECK(belay::read_file(folder.path() / "mark", 1 << 16) ==
+        belay::read_file("/proc/self/cgroup", 1 << 16));
+  words[3] = "/no/such/folder/mark";
+  CHECK_FALSE(processes.run({.argv = words}, belay::Wait::at_most(std::chrono::seconds(10)))
+                  .out.starts_with("a b"));
 }
 
 TEST_CASE("boot unit: armed and disarmed") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/posix_scripts.h"
 
+#include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/text.h"
 #include "tests/catch.h"
@@ -234,6 +235,29 @@ TEST_CASE("scripts: a look that takes long does not eat the time to comply") {
   CHECK(result.end == ScriptResult::End::timed_out);
   CHECK(result.emptied);
   const auto pid = pid_in(c.folder.path() / "pid");
+  CHECK_FALSE(alive(pid));
+  kill(pid, SIGKILL);
+}
+
+TEST_CASE("scripts: where the containment cannot look, orphans are searched for") {
+  struct Blind final : Containment {
+    std::vector<std::string> wrap(const std::string&, std::vector<std::string> argv) override {
+      return argv;
+    }
+    std::vector<pid_t> members(const std::string&, bool) override {
+      throw belay::Error(belay::ErrorKind::system, "no answer");
+    }
+  };
+  Case c;
+  Blind blind;
+  const auto pid_file = c.folder.path() / "pid";
+  c.script("(env -i /bin/sh -c 'trap \"\" TERM; echo $$ >\"" + pid_file.string() +
+           "\"; exec >/dev/null 2>&1; while :; do sleep 1; done' &) ; while :; do sleep 1; done");
+  PosixScripts scripts(c.files, c.environment, blind, c.options);
+  const auto result = scripts.run(c.call(600ms));
+  CHECK(result.end == ScriptResult::End::timed_out);
+  CHECK(result.emptied);
+  const auto pid = pid_in(pid_file);
   CHECK_FALSE(alive(pid));
   kill(pid, SIGKILL);
 }
