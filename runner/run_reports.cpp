@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runner/run_reports.h"
 
+#include "engine/base/cancel.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "engine/event/run_state.h"
@@ -10,7 +11,7 @@
 #include "reporters/webhook.h"
 #include "runner/webhook_secrets.h"
 
-#include <iostream>
+#include <unistd.h>
 
 namespace belay::runner {
 
@@ -20,8 +21,12 @@ namespace {
 constexpr Duration finish_limit = std::chrono::seconds(60);
 constexpr Duration cancelled_finish_limit = std::chrono::seconds(2);
 
+/// A reporter was switched off: said at once, but not to an stderr that nobody reads.
 void complain(const std::string& message) {
-  std::cerr << "belay: " << message << '\n';
+  const auto line = "belay: " + one_line(message) + "\n";
+  if (wait_writable(STDERR_FILENO, Wait::at_most(Duration::zero())) == Ready::yes) {
+    [[maybe_unused]] const auto ignored = write(STDERR_FILENO, line.data(), line.size());
+  }
 }
 
 } // namespace

@@ -23,6 +23,7 @@ public:
     console_->report(event, state_);
   }
   const event::RunState& state() const { return state_; }
+  void finish() { console_->finish(Instant::max()); } // a pager may take its time
 
 private:
   event::RunState state_;
@@ -43,6 +44,7 @@ event::ExitCode report_saved_run(const ReportOptions& options) {
     if (options.junit) {
       replace_file(*options.junit, reporters::junit_xml(replay.state()));
     }
+    replay.finish();
     // A stream without run.finished is that of a run that was killed: it is judged as far as it
     // went.
     return static_cast<event::ExitCode>(event::judge(replay.state()).exit_code);

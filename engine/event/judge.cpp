@@ -12,13 +12,6 @@ namespace belay::event {
 
 namespace {
 
-/// How one node ended, with silence turned into state-unknown.
-RunFinished::Node ending_of(const NodeState& node) {
-  if (!node.finished)
-    return {node.id, Outcome::error, std::string(reasons::state_unknown)};
-  return {node.id, node.finished->outcome, node.finished->reason};
-}
-
 bool any_stage(const NodeState& node, const auto& matches) {
   for (const ProfileState& profile : node.profiles)
     if (std::any_of(profile.stages.begin(), profile.stages.end(), matches))
@@ -33,6 +26,16 @@ bool is_touched(const NodeState& node) {
     return stage.stage == Stage::activate && stage.started &&
            !(stage.finished && stage.finished->reason == reason_of(ErrorKind::unreachable));
   });
+}
+
+/// How one node ended. Silence is state-unknown, but where the run was cancelled before the node
+/// was touched.
+RunFinished::Node ending_of(const NodeState& node, const RunState& state) {
+  if (node.finished)
+    return {node.id, node.finished->outcome, node.finished->reason};
+  if (state.cancel && !is_touched(node))
+    return {node.id, Outcome::cancelled, std::string(reason_of(ErrorKind::cancelled))};
+  return {node.id, Outcome::error, std::string(reasons::state_unknown)};
 }
 
 /// An activation that began and whose end nobody reported.
@@ -114,8 +117,8 @@ bool is_state_unknown(const NodeState& node, const RunFinished::Node& ending) {
 }
 
 /// nullopt: this node is no reason for anything but 0.
-std::optional<ExitCode> class_of(const NodeState& node) {
-  const RunFinished::Node ending = ending_of(node);
+std::optional<ExitCode> class_of(const NodeState& node, const RunState& state) {
+  const RunFinished::Node ending = ending_of(node, state);
   if (is_state_unknown(node, ending))
     return ExitCode::state_unknown;
   if (ending.reason == reasons::superseded) // not back where it was: not cleanly rolled back
@@ -136,10 +139,11 @@ std::optional<ExitCode> class_of(const NodeState& node) {
 }
 
 /// "Every failed node" and "before any node was touched" can only be said of all nodes together.
-ExitCode class_of_nodes(const std::vector<NodeState>& nodes) {
+ExitCode class_of_nodes(const RunState& state) {
+  const std::vector<NodeState>& nodes = state.nodes;
   std::vector<ExitCode> classes;
   for (const NodeState& node : nodes)
-    if (const auto code = class_of(node))
+    if (const auto code = class_of(node, state))
       classes.push_back(*code);
   const bool all_unreachable = std::all_of(
       classes.begin(), classes.end(), [](ExitCode code) { return code == ExitCode::unreachable; });
@@ -203,7 +207,7 @@ ExitCode class_of_quiet(const RunState& state) {
 }
 
 ExitCode exit_code_of(const RunState& state) {
-  ExitCode worst = worse(class_of_nodes(state.nodes), class_of_set_up(state));
+  ExitCode worst = worse(class_of_nodes(state), class_of_set_up(state));
   if (state.cancel)
     return worse(worst,
                  state.cancel->signal == "SIGINT" ? ExitCode::interrupted : ExitCode::terminated);
@@ -255,7 +259,7 @@ Outcome outcome_of(ExitCode code, const RunFinished::Counts& counts) {
 Verdict judge(const RunState& state) {
   Verdict verdict;
   for (const NodeState& node : state.nodes) {
-    verdict.nodes.push_back(ending_of(node));
+    verdict.nodes.push_back(ending_of(node, state));
     count(verdict.counts, node, verdict.nodes.back().outcome);
   }
   const ExitCode code = exit_code_of(state);

@@ -18,7 +18,9 @@ namespace {
 // A copy may take long, a login or an agent's answer may not.
 constexpr Duration login_limit = std::chrono::seconds(60);
 constexpr Duration copy_limit = std::chrono::hours(6);
-constexpr Duration prepare_limit = std::chrono::seconds(60);
+constexpr Duration agent_start_limit = std::chrono::seconds(60);
+// prepare may first have to end an earlier deploy that nobody kept, its confirm timeout included.
+constexpr Duration prepare_limit = std::chrono::minutes(6);
 constexpr Duration tunnel_close_limit = std::chrono::seconds(15);
 constexpr int copy_attempts = 2;
 
@@ -161,7 +163,7 @@ private:
     stages_.start(first, Stage::lock);
     owner.link.session = link_.session;
     owner.link.client =
-        std::make_unique<AgentClient>(*link_.session, owner.command, within(prepare_limit));
+        std::make_unique<AgentClient>(*link_.session, owner.command, within(agent_start_limit));
     const auto reply = owner.link.client->call(prepare_request(owner), within(prepare_limit));
     if (const auto* refusal = std::get_if<agent::Refusal>(&reply)) {
       throw error_of(*refusal);

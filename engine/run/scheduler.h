@@ -45,7 +45,7 @@ public:
   /// only until abandon_at(). What was confirmed stays. Idempotent.
   void cancel(Instant now);
   /// Second signal, after cancel(): nobody waits any more. Tells the end of each node whose verdict
-  /// is known or that was never touched; of one that is at work on its target nothing is known.
+  /// is known or that waits; of one that a step is at work on nothing is said.
   void leave(Instant now);
   /// When the run's patience with activating nodes ends: grace less one second after cancel().
   /// nullopt: not cancelled.

@@ -122,9 +122,7 @@ void Scheduler::State::leave(Instant now) {
   for (NodeIndex index = 0; index < nodes.size(); ++index) {
     switch (nodes[index].phase) {
     case Phase::waiting_build:
-    case Phase::building:
     case Phase::waiting_copy:
-    case Phase::copying:
       end_as(index, Outcome::cancelled, reason_of(ErrorKind::cancelled), now);
       break;
     case Phase::waiting_activate:
@@ -134,8 +132,11 @@ void Scheduler::State::leave(Instant now) {
     case Phase::finishing:
       end(index);
       break;
+    case Phase::building:
+    case Phase::copying: // its step never told how it ended, and changed nothing: judged as
+                         // cancelled
     case Phase::activating:
-    case Phase::rolling_back: // only the target knows: silence is told as state-unknown
+    case Phase::rolling_back: // only the target knows: silence is judged as state-unknown
     case Phase::ended:
       break;
     }

@@ -247,6 +247,22 @@ TEST_CASE("a node of which nobody said how it ended is listed as an error") {
   CHECK(verdict.nodes[1].reason == "state-unknown");
 }
 
+TEST_CASE("a node that was cancelled before it was touched is no unknown state") {
+  NodeCase copying = good;
+  copying.ended = false;
+  copying.reached = Reached::copy;
+  RunState state = run_of({good, copying});
+  CHECK(judge(state).exit_code == 12);
+  state.cancel = CancelRequested{"signal", "SIGINT", ""};
+  CHECK(judge(state).exit_code == 130);
+  CHECK(judge(state).nodes[1].outcome == Outcome::cancelled);
+  NodeCase activating = good;
+  activating.ended = false;
+  RunState touched = run_of({good, activating});
+  touched.cancel = state.cancel;
+  CHECK(judge(touched).exit_code == 12);
+}
+
 TEST_CASE("the worse of two exit codes") {
   const std::vector<int> order{12, 1, 130, 11, 10, 14, 13, 22, 21, 20, 15, 30, 40, 0};
   for (std::size_t i = 0; i < order.size(); ++i)

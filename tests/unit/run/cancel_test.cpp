@@ -105,4 +105,18 @@ TEST_CASE("when the grace is over not even Finish starts") {
   CHECK(bench.ended("node-0").outcome == Outcome::success);
 }
 
+TEST_CASE("leaving tells every verdict that is known and is silent about what is at work") {
+  auto plan = fakes::make_plan(4);
+  plan.policy.limits.activate = 3;
+  Bench bench(std::move(plan));
+  bench.run_well(StepKind::activate);
+  bench.finish("activate node-0", activated(0)); // held: it may still have to be taken back
+  bench.scheduler.cancel(bench.clock.now());
+  bench.scheduler.leave(bench.clock.now());
+  CHECK(bench.ended("node-0").outcome == Outcome::success);
+  CHECK(bench.ended("node-3").outcome == Outcome::cancelled);
+  CHECK_FALSE(bench.has_ended("node-1"));
+  CHECK_FALSE(bench.has_ended("node-2"));
+}
+
 } // namespace belay::run
