@@ -9,9 +9,10 @@
 
 namespace belay::runner {
 
-/// Shows the run on the console once more and writes what was asked for. Returns 0 whatever the run
-/// came to. Throws Error{usage | protocol | system}: the file cannot be read, is no event stream,
-/// the report cannot be written.
+/// Shows the run on the console once more and writes what was asked for. Returns the exit code that
+/// the events come to, as the run itself did; of a run that was killed, as far as it went. Throws
+/// Error{usage | protocol | system}: the file cannot be read, is no event stream, the report cannot
+/// be written.
 event::ExitCode report_saved_run(const ReportOptions& options);
 
 } // namespace belay::runner
