@@ -145,7 +145,8 @@ std::vector<std::string> ScopeContainment::wrap(const std::string& mark,
 }
 
 bool ScopeContainment::entered(const std::string& mark) const {
-  return std::filesystem::exists(options_.folder / mark);
+  std::error_code unknown; // then better no second one beside it
+  return fs::exists(options_.folder / mark, unknown) || unknown;
 }
 
 std::vector<pid_t> ScopeContainment::members(const std::string& mark, bool) {

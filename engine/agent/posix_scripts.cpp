@@ -125,28 +125,45 @@ ScriptResult PosixScripts::run(const ScriptCall& call) {
   try {
     const auto mark = next_mark(call);
     auto result = run_in(containment_, call, *command, mark);
-    if (!containment_.entered(mark)) { // no scope to be had: on the way back that must not matter
-      result = run_in(session_, call, *command, mark);
+    if (containment_.entered(mark) || !result.emptied) {
+      return result;
     }
-    return result;
-  } catch (const Error& error) {
-    return {.end = ScriptResult::End::unstarted, .message = error.message()};
+    // No scope to be had. On the way back that must not matter; forward, time that is up is up.
+    const bool late = result.end == ScriptResult::End::timed_out;
+    return late && call.kind == ScriptCall::Kind::activation
+               ? result
+               : run_in(session_, call, *command, mark);
+  } catch (const std::exception& error) {
+    return {.end = ScriptResult::End::unstarted, .message = error.what()};
   }
 }
 
+/// Throws nothing once something runs: who calls must know whether it still does.
 ScriptResult PosixScripts::run_in(Containment& containment, const ScriptCall& call,
                                   const ScriptCommand& command, const std::string& mark) {
   std::vector<std::string> argv = {command.program};
   if (!command.argument.empty()) {
     argv.push_back(command.argument);
   }
-  in_session_ = &containment == &session_;
-  session_.look_around(); // it is what is left where the other one cannot look
-  const auto pid = spawn({.argv = containment.wrap(mark, argv),
-                          .environment = environment_for(call, mark),
-                          .directory = call.profile_path,
-                          .output = files_.output(call.profile)});
-  return await(pid, call, mark);
+  const auto begin = BootClock::now();
+  ScriptResult result;
+  pid_t pid = 0;
+  try {
+    in_session_ = &containment == &session_;
+    session_.look_around(); // it is what is left where the other one cannot look
+    ScriptOutputFile output(files_.output(call.profile), options_.output_cap);
+    pid = spawn({.argv = containment.wrap(mark, argv),
+                 .environment = environment_for(call, mark),
+                 .directory = call.profile_path,
+                 .output = files_.output(call.profile)});
+    result = await(pid, call, mark, output);
+  } catch (const std::exception& error) {
+    result = {.end = pid > 0 ? ScriptResult::End::lost : ScriptResult::End::unstarted,
+              .emptied = pid == 0 || stop(mark, true),
+              .message = error.what()};
+  }
+  result.duration = BootClock::now() - begin;
+  return result;
 }
 
 /// nullopt where nothing could be seen at all.
@@ -167,9 +184,9 @@ std::optional<std::vector<pid_t>> PosixScripts::members(const std::string& mark,
   return pids;
 }
 
-ScriptResult PosixScripts::await(pid_t pid, const ScriptCall& call, const std::string& mark) {
+ScriptResult PosixScripts::await(pid_t pid, const ScriptCall& call, const std::string& mark,
+                                 ScriptOutputFile& output) {
   const auto begin = BootClock::now();
-  ScriptOutputFile output(files_.output(call.profile), options_.output_cap);
   Pace pace;
   ScriptResult result;
   for (;;) {
@@ -188,10 +205,19 @@ ScriptResult PosixScripts::await(pid_t pid, const ScriptCall& call, const std::s
     }
     pace.wait();
   }
-  result.duration = BootClock::now() - begin;
   output.keep_small();
   result.tail = output.tail(tail_size);
   return result;
+}
+
+/// While something is being stopped nothing else may get in the way.
+void PosixScripts::tick_safely() {
+  try {
+    if (options_.on_tick) {
+      options_.on_tick();
+    }
+  } catch (const std::exception&) { // what was asked stays asked
+  }
 }
 
 /// TERM to everything, time to comply, KILL to everything until nothing is left. The times count
@@ -221,9 +247,7 @@ bool PosixScripts::stop(const std::string& mark, bool ours) {
       killed = killed.value_or(BootClock::now());
       ++kills;
     }
-    if (options_.on_tick) {
-      options_.on_tick();
-    }
+    tick_safely();
     std::this_thread::sleep_for(tick_interval);
   }
 }

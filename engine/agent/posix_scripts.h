@@ -3,6 +3,7 @@
 
 #include "engine/agent/containment.h"
 #include "engine/agent/record.h"
+#include "engine/agent/script_output.h"
 #include "engine/agent/scripts.h"
 #include "engine/agent/transaction_files.h"
 
@@ -40,9 +41,11 @@ private:
                                                      const std::string& mark) const;
   ScriptResult run_in(Containment& containment, const ScriptCall& call,
                       const ScriptCommand& command, const std::string& mark);
-  ScriptResult await(pid_t pid, const ScriptCall& call, const std::string& mark);
+  ScriptResult await(pid_t pid, const ScriptCall& call, const std::string& mark,
+                     ScriptOutputFile& output);
   std::optional<std::vector<pid_t>> members(const std::string& mark, bool ours);
   bool stop(const std::string& mark, bool ours);
+  void tick_safely();
   std::string next_mark(const ScriptCall& call);
 
   TransactionFiles files_;

@@ -30,6 +30,7 @@ struct ScriptResult {
     signalled, ///< by signal
     timed_out, ///< stopped at its deadline
     unstarted, ///< could not be started: `message` says why
+    lost,      ///< could not be watched any longer and was stopped: `message` says why
   };
   End end = End::exited;
   std::optional<int> exit_status;

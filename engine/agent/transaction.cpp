@@ -30,6 +30,8 @@ std::string describe(const ScriptResult& result) {
     return "did not end in time and was stopped" + took;
   case ScriptResult::End::unstarted:
     return "could not be started: " + result.message;
+  case ScriptResult::End::lost:
+    return "was stopped" + took + ", because it could not be watched: " + result.message;
   }
   return "";
 }

@@ -195,24 +195,72 @@ TEST_CASE("scripts: what a keeper that died has left running is found and stoppe
   CHECK_FALSE(alive(pid));
 }
 
+namespace {
+/// systemd-run that does not get as far as the script.
+struct NoScope final : Containment {
+  std::vector<std::string> command;
+  explicit NoScope(std::vector<std::string> words) : command(std::move(words)) {}
+  std::vector<std::string> wrap(const std::string&, std::vector<std::string>) override {
+    return command;
+  }
+  bool entered(const std::string&) const override { return false; }
+  std::vector<pid_t> members(const std::string&, bool) override { return {}; }
+};
+} // namespace
+
 TEST_CASE("scripts: where no scope can be had the script runs all the same") {
-  struct NoScope final : Containment {
-    std::vector<std::string> wrap(const std::string&, std::vector<std::string>) override {
-      return {"/bin/false"}; // systemd-run without a manager
-    }
-    bool entered(const std::string&) const override { return false; }
-    std::vector<pid_t> members(const std::string&, bool) override { return {}; }
-  };
   Case c;
-  NoScope scope;
+  NoScope scope({GENERATE(values<std::string>({"/bin/false", "/no/such/systemd-run"}))});
   c.script("echo ran");
   PosixScripts scripts(c.files, c.environment, scope, c.options);
   CHECK(scripts.run(c.call()).succeeded());
   CHECK(c.output() == "ran\n");
-  c.script("sleep 300");
-  const auto late = scripts.run(c.call(100ms));
+  c.script("env -i sleep 300 & echo $! > '" + (c.folder.path() / "pid").string() + "'; sleep 300");
+  const auto late = scripts.run(c.call(300ms));
   CHECK(late.end == ScriptResult::End::timed_out);
   CHECK(late.emptied);
+  const auto pid = pid_in(c.folder.path() / "pid");
+  CHECK_FALSE(alive(pid));
+  kill(pid, SIGKILL);
+}
+
+TEST_CASE("scripts: a scope that does not come in time: only the way back goes on without") {
+  Case c;
+  NoScope scope({"sleep", "300"});
+  c.script("echo ran");
+  PosixScripts scripts(c.files, c.environment, scope, c.options);
+  CHECK(scripts.run(c.call(100ms)).end == ScriptResult::End::timed_out);
+  CHECK(c.output().empty());
+  CHECK(scripts.run(c.call(100ms, ScriptCall::Kind::rollback)).succeeded());
+  CHECK(c.output() == "ran\n");
+}
+
+TEST_CASE("scripts: one that cannot be watched is stopped, not left to itself") {
+  Case c;
+  const auto pid_file = c.folder.path() / "pid";
+  c.script("echo $$ > '" + pid_file.string() + "'; sleep 300");
+  c.options.on_tick = [&] {
+    if (fs::exists(pid_file) && !belay::read_file(pid_file, 100).empty()) {
+      throw belay::Error(belay::ErrorKind::system, "too many open files");
+    }
+  };
+  const auto result = c.run(c.call());
+  CHECK(result.end == ScriptResult::End::lost);
+  CHECK(result.emptied);
+  CHECK(result.message == "too many open files");
+  const auto pid = pid_in(pid_file);
+  CHECK_FALSE(alive(pid));
+  kill(pid, SIGKILL);
+}
+
+TEST_CASE("scripts: one whose output cannot be opened is not begun") {
+  Case c;
+  fs::create_directories(c.files.output(0)); // a folder cannot be written to
+  c.script("touch '" + (c.folder.path() / "ran").string() + "'");
+  const auto result = c.run(c.call());
+  CHECK(result.end == ScriptResult::End::unstarted);
+  CHECK(result.emptied);
+  CHECK_FALSE(fs::exists(c.folder.path() / "ran"));
 }
 
 TEST_CASE("scripts: a look that takes long does not eat the time to comply") {
