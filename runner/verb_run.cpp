@@ -167,6 +167,9 @@ private:
     try {
       evaluation_error_ =
           evaluate_all(loaded_, options_, nix_, log, Wait::at_most(evaluate_limit, context.work()));
+      if (!evaluation_error_) {
+        join(context.work());
+      }
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::cancelled) {
         evaluation_error_ = error.message();
