@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/restore.h"
 
+#include "engine/agent/scripts.h"
+
 #include <algorithm>
 
 namespace belay::agent {
@@ -64,6 +66,18 @@ bool is_restored(const ProfileReading& reading, const RecordedProfile& recorded)
     return reading.link == recorded.link;
   }
   return reading.generation.path == recorded.generation.path;
+}
+
+bool leads_to(const std::string& generation, const std::string& path) {
+  return !path.empty() && !generation.empty() &&
+         (path == generation || path == activated_by(generation) ||
+          real_path(std::filesystem::path(generation) / "activate") == path + "/activate");
+}
+
+bool is_theirs(const ProfileReading& reading, const RecordedProfile& recorded) {
+  const auto& now = reading.generation.path;
+  return !now.empty() && !leads_to(recorded.generation.path, now) &&
+         !leads_to(recorded.closure_path, now);
 }
 
 Problem restore_profile(ProfileStore& profiles, const RecordedProfile& recorded) {

@@ -14,6 +14,14 @@ namespace belay::agent {
 /// Whether the link is what was recorded.
 bool is_restored(const ProfileReading& reading, const RecordedProfile& recorded);
 
+/// Whether running the script of `generation` leaves the profile at `path`. Not only where they are
+/// the same: home-manager's sets the profile to what is wrapped.
+bool leads_to(const std::string& generation, const std::string& path);
+
+/// Whether somebody else has set the profile since: it leads neither to what was recorded nor to
+/// what this transaction set, nor nowhere.
+bool is_theirs(const ProfileReading& reading, const RecordedProfile& recorded);
+
 /// Restores the link and removes the generation that this transaction made. Doing it again changes
 /// nothing. nullopt = read back and right.
 Problem restore_profile(ProfileStore& profiles, const RecordedProfile& recorded);

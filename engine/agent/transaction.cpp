@@ -155,8 +155,8 @@ void Transaction::await_confirm(std::size_t profile) {
           .profile = profile,
           .deadline = seams_.clock.now() + record_.profiles[profile].wanted.confirm_timeout,
           .boot = seams_.boot});
-  } catch (const Error& error) {
-    roll_back(profile, {"system", error.message()});
+  } catch (const Error& error) { // who saw the entry may have confirmed, though it is not synced
+    expire(profile, {"system", error.message()});
   }
 }
 
@@ -175,7 +175,7 @@ void Transaction::look_at_decision(std::size_t profile) {
   if (verdict == Verdict::confirmed) {
     note_safely({.step = Step::confirmed, .profile = profile});
   } else if (verdict == Verdict::expired) {
-    roll_back(profile, why_expired(profile));
+    roll_back_ours(profile, why_expired(profile));
   } else if (view_.abandoned || other_boot(profile) ||
              seams_.clock.now() >= view_.profiles[profile].deadline.value_or(Instant::min())) {
     expire(profile, why_expired(profile));
@@ -197,7 +197,7 @@ void Transaction::expire(std::size_t profile, const Why& why) {
   if (seams_.decisions.decide(profile, Verdict::expired) == Verdict::confirmed) {
     note_safely({.step = Step::confirmed, .profile = profile});
   } else {
-    roll_back(profile, why);
+    roll_back_ours(profile, why);
   }
 }
 
@@ -212,13 +212,10 @@ void Transaction::revoke(std::size_t profile) {
     return;
   }
   const auto reading = seams_.profiles.read(recorded.path);
-  if (reading.generation.path == recorded.closure_path) {
+  if (leads_to(recorded.closure_path, reading.generation.path)) {
     return roll_back(profile, why);
   }
-  note_safely({.step = Step::superseded,
-               .profile = profile,
-               .reason = "superseded",
-               .message = "the profile was set to " + reading.generation.path + " meanwhile"});
+  supersede(profile, reading.generation.path);
 }
 
 void Transaction::abandon() {
@@ -240,7 +237,32 @@ ScriptCall Transaction::call(std::size_t profile, ScriptCall::Kind kind) const {
           .limit = recorded.wanted.activation_timeout};
 }
 
+/// Whether the profile is somebody else's by now: then nothing of it may be undone.
+bool Transaction::is_superseded(std::size_t profile) {
+  const auto reading = seams_.profiles.read(record_.profiles[profile].path);
+  return is_theirs(reading, record_.profiles[profile]) &&
+         supersede(profile, reading.generation.path);
+}
+
+bool Transaction::supersede(std::size_t profile, const std::string& by) {
+  note_safely({.step = Step::superseded,
+               .profile = profile,
+               .reason = "superseded",
+               .message = "the profile was set to " + by + " meanwhile"});
+  return true;
+}
+
+/// Time has passed since we set it.
+void Transaction::roll_back_ours(std::size_t profile, const Why& why) {
+  if (!is_superseded(profile)) {
+    roll_back(profile, why);
+  }
+}
+
 void Transaction::roll_back(std::size_t profile, const Why& why) {
+  if (recovering_ && is_superseded(profile)) {
+    return;
+  }
   note_safely({.step = Step::rolling_back,
                .profile = profile,
                .reason = why.reason,
@@ -285,45 +307,6 @@ Problem Transaction::reactivate(std::size_t profile) {
     return std::nullopt;
   }
   return "the old generation is back, but its activation " + describe(result);
-}
-
-// ---- after a death ----
-
-void Transaction::recover() {
-  for (std::size_t profile = view_.profiles.size(); profile-- > 0;) {
-    recover_profile(profile);
-  }
-  tick();
-}
-
-void Transaction::recover_profile(std::size_t profile) {
-  const auto& view = view_.profiles[profile];
-  const auto& wanted = record_.profiles[profile].wanted;
-  const Why interrupted{view_.abandoned ? "abandoned" : "interrupted",
-                        "the activation was interrupted"};
-  if (is_final(view.state) || view.state == State::awaiting_confirm) {
-    return;
-  }
-  const auto left = view.reactivating ? ScriptCall::Kind::rollback : ScriptCall::Kind::activation;
-  const bool may_run = view.reactivating || (view.script_started && !view.script_ended);
-  if (may_run && !seams_.scripts.stop_leftovers(call(profile, left))) {
-    return note_safely({.step = Step::rollback_failed,
-                        .profile = profile,
-                        .reason = "script-not-stopped",
-                        .message = "a script of the interrupted keeper could not be stopped"});
-  }
-  if (view.state == State::rolling_back) {
-    finish_roll_back(profile);
-  } else if (view.script_ended) {
-    settle(profile);
-  } else if (view.script_started && !wanted.auto_rollback && !wanted.magic_rollback) {
-    note_safely({.step = Step::failed,
-                 .profile = profile,
-                 .reason = interrupted.reason,
-                 .message = interrupted.message});
-  } else if (view.switching || view.asked) {
-    roll_back(profile, interrupted);
-  }
 }
 
 } // namespace belay::agent

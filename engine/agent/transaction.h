@@ -19,7 +19,8 @@
 // It runs in the keeper's one thread and owns nothing but its place in the journal: each step is
 // noted, then done. It may be killed between any two lines. Whoever makes a Transaction from the
 // same record and journal afterwards and calls recover() ends it: confirmed where that had been
-// decided, else back to what was recorded. The world is reached through seams only, so that a test
+// decided, else back to what was recorded; but what somebody else has set since is left to him. The
+// world is reached through seams only, so that a test
 // can kill it at every one of them.
 
 namespace belay::agent {
@@ -70,6 +71,9 @@ private:
   void look_at_decision(std::size_t profile);
   void expire(std::size_t profile, const Why& why);
   void roll_back(std::size_t profile, const Why& why);
+  void roll_back_ours(std::size_t profile, const Why& why);
+  bool is_superseded(std::size_t profile);
+  bool supersede(std::size_t profile, const std::string& by);
   void finish_roll_back(std::size_t profile);
   Problem undo(std::size_t profile);
   Problem reactivate(std::size_t profile);
@@ -80,6 +84,7 @@ private:
   const Record& record_;
   View view_;
   Seams seams_;
+  bool recovering_ = false; ///< nobody knows how long ago all that was
 };
 
 } // namespace belay::agent

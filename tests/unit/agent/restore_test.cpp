@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/restore.h"
 
+#include "engine/base/file.h"
 #include "tests/catch.h"
 #include "tests/unit/agent/simulated_target.h"
+
+#include <filesystem>
+#include <fstream>
 
 using namespace belay::agent;
 using belay::agent::test::SimulatedTarget;
@@ -170,4 +174,20 @@ TEST_CASE("restore: nothing was changed, nothing is done") {
   c.recorded = c.target.recorded(new_path);
   c.target.nix_env_broken = c.target.links_broken = true;
   CHECK_FALSE(c.restore());
+}
+
+TEST_CASE("restore: a script that sets the profile to what is wrapped has not made it theirs") {
+  namespace fs = std::filesystem;
+  const belay::TemporaryDirectory folder("/tmp/belay-restore-");
+  const auto home = fs::canonical(folder.path()) / "home";
+  const auto wrapper = fs::canonical(folder.path()) / "wrapper";
+  fs::create_directories(home);
+  fs::create_directories(wrapper);
+  std::ofstream(home / "activate") << "#!/bin/sh\n";
+  fs::create_symlink(home / "activate", wrapper / "activate");
+  CHECK(leads_to(wrapper, home));
+  CHECK(leads_to(wrapper, wrapper));
+  CHECK_FALSE(leads_to(home, wrapper));
+  CHECK_FALSE(leads_to(wrapper, old_path));
+  CHECK_FALSE(leads_to("", ""));
 }

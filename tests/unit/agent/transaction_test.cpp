@@ -316,6 +316,84 @@ TEST_CASE("transaction: revoke") {
   }
 }
 
+TEST_CASE("transaction: what somebody else has set since is not undone") {
+  Case c;
+  const auto theirs = store_path("theirs");
+  const auto begun = [&] {
+    c.target.append({.step = Step::switching, .profile = 0});
+    c.target.set(SimulatedTarget::profile, new_path);
+    c.target.append({.step = Step::switched, .profile = 0});
+  };
+  const auto repair = [&] { c.target.install(50, theirs); };
+  auto expected = State::superseded;
+  SECTION("when an interrupted activation is taken up") {
+    begun();
+    repair();
+    c.begin().recover();
+  }
+  SECTION("when a failed script's end is") {
+    begun();
+    c.target.append({.step = Step::script_starting, .profile = 0});
+    c.target.append({.step = Step::script_ended, .profile = 0, .reason = "activation-failed"});
+    repair();
+    c.begin().recover();
+  }
+  SECTION("when a rollback is") {
+    begun();
+    c.target.append({.step = Step::script_starting, .profile = 0});
+    c.target.append({.step = Step::script_ended, .profile = 0, .reason = "activation-failed"});
+    c.target.append({.step = Step::rolling_back, .profile = 0, .reason = "activation-failed"});
+    repair();
+    c.begin().recover();
+  }
+  SECTION("when nothing had been touched") {
+    c.target.append({.step = Step::request, .profile = 0});
+    repair();
+    c.begin().recover();
+    expected = State::rolled_back;
+  }
+  SECTION("when the time to confirm is over, and no confirmation wins any more") {
+    auto transaction = c.begin();
+    transaction.activate(0);
+    repair();
+    c.target.clock.advance(seconds(31));
+    transaction.tick();
+    CHECK(c.target.decided == SimulatedTarget::Decided::expired);
+  }
+  SECTION("when its expiry was only decided") {
+    c.begin().activate(0);
+    c.target.decide(0, Verdict::expired);
+    repair();
+    c.begin().recover();
+  }
+  const View view(1, decode_journal(c.target.journal_text));
+  CHECK(view.profiles[0].state == expected);
+  CHECK(view.profiles[0].reason == (expected == State::superseded ? "superseded" : "interrupted"));
+  CHECK(c.current() == theirs);
+  CHECK(c.target.running == theirs);
+}
+
+TEST_CASE("transaction: confirmed although the wait could not be noted") {
+  struct LateDisk final : Journal {
+    explicit LateDisk(SimulatedTarget& target) : target_(target) {}
+    void append(const Entry& entry) override {
+      target_.append(entry); // seen by whoever reads along
+      if (entry.step == Step::awaiting_confirm) {
+        target_.decide(0, Verdict::confirmed);
+        throw belay::Error(belay::ErrorKind::system, "cannot sync the journal");
+      }
+    }
+    SimulatedTarget& target_;
+  };
+  Case c;
+  LateDisk disk(c.target);
+  Transaction transaction(c.record, View(1),
+                          {disk, c.target, c.target, c.target, c.target.clock, "boot-1"});
+  transaction.activate(0);
+  CHECK(transaction.view().profiles[0].state == State::confirmed);
+  CHECK(c.target.running == new_path);
+}
+
 TEST_CASE("transaction: abandon") {
   Case c;
   auto transaction = c.begin();

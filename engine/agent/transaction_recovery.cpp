@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/transaction.h"
+
+// What is done after the death of a keeper: by its successor at once, or by the next deploy, weeks
+// later.
+
+namespace belay::agent {
+
+void Transaction::recover() {
+  recovering_ = true;
+  for (std::size_t profile = view_.profiles.size(); profile-- > 0;) {
+    recover_profile(profile);
+  }
+  recovering_ = false;
+  tick();
+}
+
+void Transaction::recover_profile(std::size_t profile) {
+  const auto& view = view_.profiles[profile];
+  const auto& wanted = record_.profiles[profile].wanted;
+  const Why interrupted{view_.abandoned ? "abandoned" : "interrupted",
+                        "the activation was interrupted"};
+  if (is_final(view.state) || view.state == State::awaiting_confirm) {
+    return;
+  }
+  const auto left = view.reactivating ? ScriptCall::Kind::rollback : ScriptCall::Kind::activation;
+  const bool may_run = view.reactivating || (view.script_started && !view.script_ended);
+  if (may_run && !seams_.scripts.stop_leftovers(call(profile, left))) {
+    return note_safely({.step = Step::rollback_failed,
+                        .profile = profile,
+                        .reason = "script-not-stopped",
+                        .message = "a script of the interrupted keeper could not be stopped"});
+  }
+  if (view.state == State::rolling_back) {
+    if (!is_superseded(profile)) {
+      finish_roll_back(profile);
+    }
+  } else if (view.script_ended) {
+    settle(profile);
+  } else if (view.script_started && !wanted.auto_rollback && !wanted.magic_rollback) {
+    note_safely({.step = Step::failed,
+                 .profile = profile,
+                 .reason = interrupted.reason,
+                 .message = interrupted.message});
+  } else if (view.switching) {
+    roll_back(profile, interrupted);
+  } else if (view.asked) { // nothing was touched: nothing is to be put back
+    note_safely({.step = Step::rolled_back,
+                 .profile = profile,
+                 .reason = interrupted.reason,
+                 .message = interrupted.message});
+  }
+}
+
+} // namespace belay::agent
