@@ -23,18 +23,15 @@ Keeper::Keeper(const Record& record, const TransactionFiles& files, Transaction&
 
 void Keeper::run() {
   const auto boot = boot_id();
-  const bool inherited = transaction_.view().keepers > 0;
-  const auto started = clock_.now();
+  busy_ = clock_.now();
   transaction_.note_safely({.step = Step::keeping, .boot = boot});
-  if (inherited || options_.mode == Mode::recover) {
-    transaction_.recover();
-  }
+  transaction_.recover(); // whether there was one before us is not to be relied on
   for (;;) {
     listen();
     work();
     transaction_.tick();
     const bool wanted =
-        transaction_.view().finished || options_.mode == Mode::recover || is_idle(boot, started);
+        transaction_.view().finished || options_.mode == Mode::recover || is_idle(boot);
     if (wanted && may_close()) {
       return close();
     }
@@ -45,12 +42,17 @@ void Keeper::run() {
   }
 }
 
-bool Keeper::is_idle(const std::string& boot, Instant started) {
+/// Its run may have been silent for as long as there was something to wait for.
+bool Keeper::is_idle(const std::string& boot) {
+  if (!transaction_.decided()) {
+    busy_ = clock_.now();
+  }
   if (clock_.now() < look_at_) { // reading a file each turn would be most of what a keeper does
     return false;
   }
   look_at_ = clock_.now() + seen_interval;
-  return clock_.now() - requests_.last_seen(boot).value_or(started) >= options_.idle;
+  const auto last = std::max(requests_.last_seen(boot).value_or(busy_), busy_);
+  return clock_.now() - last >= options_.idle;
 }
 
 void Keeper::listen() {
@@ -137,6 +139,7 @@ void Keeper::work() {
                    [](const auto&) {},
                },
                body);
+    busy_ = clock_.now();
     listen();
   }
 }

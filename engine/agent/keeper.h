@@ -48,7 +48,7 @@ private:
   Answer answer_activate(const ActivateRequest& request);
   Answer answer_revoke(const RevokeRequest& request);
   void work();
-  bool is_idle(const std::string& boot, Instant started);
+  bool is_idle(const std::string& boot);
   bool may_close() const;
   void close();
 
@@ -58,6 +58,7 @@ private:
   Clock& clock_;
   Options options_;
   std::deque<RequestBody> accepted_;
+  Instant busy_{};    ///< when there was work last, or something to wait for
   Instant look_at_{}; ///< when to ask next whether anybody asks
 };
 

@@ -90,7 +90,8 @@ bool Transaction::decided() const {
 
 void Transaction::activate(std::size_t profile) {
   const auto& recorded = record_.profiles[profile];
-  if (view_.abandoned || view_.profiles[profile].switching) {
+  const auto& view = view_.profiles[profile];
+  if (view_.abandoned || view.switching || is_final(view.state)) {
     return;
   }
   try {

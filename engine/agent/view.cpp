@@ -79,9 +79,7 @@ View::View(std::size_t count, const std::vector<Entry>& journal) : View(count) {
 }
 
 void View::apply(const Entry& entry) {
-  if (entry.step == Step::keeping) {
-    ++keepers;
-  } else if (entry.step == Step::abandoned) {
+  if (entry.step == Step::abandoned) {
     abandoned = true;
   } else if (entry.step == Step::finished) {
     finished = true;

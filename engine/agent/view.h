@@ -39,7 +39,6 @@ struct View {
 
   std::vector<ProfileView> profiles;
   std::map<std::string, Entry> requests; ///< answered ones, by the name of their file
-  int keepers = 0;                       ///< how many took the lock so far
   bool abandoned = false;
   bool finished = false;
   bool closed = false;

@@ -316,6 +316,16 @@ TEST_CASE("transaction: revoke") {
   }
 }
 
+TEST_CASE("transaction: what has ended is not activated again") {
+  Case c;
+  c.target.append({.step = Step::request, .profile = 0});
+  auto transaction = c.begin();
+  transaction.recover();
+  transaction.activate(0); // asked once more, by a run that knows no better
+  CHECK(transaction.view().profiles[0].state == State::rolled_back);
+  CHECK(c.target.runs.empty());
+}
+
 TEST_CASE("transaction: what somebody else has set since is not undone") {
   Case c;
   const auto theirs = store_path("theirs");
