@@ -92,14 +92,18 @@ std::vector<std::string> KeeperCommand::argv() const {
   return words;
 }
 
-std::vector<std::string> systemd_command(const KeeperCommand& command, Detachment detachment) {
+std::string keeper_unit(const TransactionFiles& files) {
+  return "belay-" + files.id();
+}
+
+std::vector<std::string> systemd_command(const KeeperCommand& command, Detachment detachment,
+                                         const std::string& unit) {
   const auto log = without_specifiers(command.files.keeper_log().string());
   std::vector<std::string> words = {"systemd-run"};
   if (detachment == Detachment::systemd_user) {
     words.emplace_back("--user");
   }
-  words.insert(words.end(), {"--quiet", "--unit=belay-" + command.files.id(), "--service-type=exec",
-                             "--collect"});
+  words.insert(words.end(), {"--quiet", "--unit=" + unit, "--service-type=exec", "--collect"});
   for (const auto& property :
        {std::string("Restart=on-failure"), std::string("RestartSec=1"),
         std::string("StartLimitIntervalSec=0"), std::string("OOMPolicy=continue"),
@@ -113,15 +117,32 @@ std::vector<std::string> systemd_command(const KeeperCommand& command, Detachmen
   return words;
 }
 
+/// Whether systemd took it; nullopt where it cannot be asked or does not answer.
+std::optional<bool> RealDetacher::start_unit(const KeeperCommand& command,
+                                             const std::string& unit) {
+  // A login by sudo has no XDG_RUNTIME_DIR, by which a user's manager is found.
+  ProcessSpec spec{.argv = systemd_command(command, wanted_, unit)};
+  if (wanted_ == Detachment::systemd_user) {
+    spec.environment["XDG_RUNTIME_DIR"] = "/run/user/" + std::to_string(geteuid());
+  }
+  try {
+    const auto result = processes_.run(spec, Wait::at_most(manager_limit));
+    const bool answered = result.end == ProcessResult::End::exited;
+    return answered ? std::optional(result.succeeded()) : std::nullopt;
+  } catch (const Error&) { // there is no systemd-run to be found
+    return std::nullopt;
+  }
+}
+
 Detachment RealDetacher::start(const KeeperCommand& command) {
   if (wanted_ != Detachment::session) {
-    // A login by sudo has no XDG_RUNTIME_DIR, by which a user's manager is found.
-    ProcessSpec spec{.argv = systemd_command(command, wanted_)};
-    if (wanted_ == Detachment::systemd_user) {
-      spec.environment["XDG_RUNTIME_DIR"] = "/run/user/" + std::to_string(geteuid());
+    // A unit that waits to be started again has the name, and may never be.
+    const auto unit = keeper_unit(command.files);
+    auto taken = start_unit(command, unit);
+    if (taken == false) {
+      taken = start_unit(command, unit + "-" + random_hex(2));
     }
-    const auto result = processes_.run(spec, Wait::at_most(manager_limit));
-    if (result.succeeded()) {
+    if (taken == true) {
       return wanted_;
     }
   }

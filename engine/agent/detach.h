@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,7 +41,10 @@ struct KeeperCommand {
 
 /// The transient unit's command line. Never --pipe, never the channel: a script died of its next
 /// `echo` once the client was gone.
-std::vector<std::string> systemd_command(const KeeperCommand& command, Detachment detachment);
+std::vector<std::string> systemd_command(const KeeperCommand& command, Detachment detachment,
+                                         const std::string& unit);
+/// "belay-TX"
+std::string keeper_unit(const TransactionFiles& files);
 
 class Detacher {
 public:
@@ -54,10 +58,11 @@ public:
   RealDetacher(Detachment wanted, std::map<std::string, std::string> environment,
                ProcessRunner& processes)
       : wanted_(wanted), environment_(std::move(environment)), processes_(processes) {}
-  /// Where systemd does not take the unit, a session does.
+  /// Where systemd does not take the unit, not by another name either, a session does.
   Detachment start(const KeeperCommand& command) override;
 
 private:
+  std::optional<bool> start_unit(const KeeperCommand& command, const std::string& unit);
   Detachment wanted_;
   std::map<std::string, std::string> environment_;
   ProcessRunner& processes_;

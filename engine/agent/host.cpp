@@ -91,20 +91,21 @@ Host look_around(std::optional<std::filesystem::path> state_directory, ProcessRu
           .clock = clock};
 }
 
-bool ensure_keeper(const TransactionFiles& files, const Host& host, KeeperVerb verb) {
+std::optional<Detachment> ensure_keeper(const TransactionFiles& files, const Host& host,
+                                        KeeperVerb verb) {
   if (is_locked(files.lock()) || is_closed(files)) {
-    return true;
+    return host.detachment;
   }
   RealDetacher detacher(host.detachment, host.surroundings.environment, host.processes);
-  detacher.start({host.program, files, verb});
+  const auto started = detacher.start({host.program, files, verb});
   const auto wait = Wait::at_most(keeper_start_limit);
   while (!wait.expired()) {
     if (is_locked(files.lock()) || is_closed(files)) {
-      return true;
+      return started;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(3));
   }
-  return false;
+  return std::nullopt;
 }
 
 } // namespace belay::agent

@@ -37,8 +37,10 @@ Host look_around(std::optional<std::filesystem::path> state_directory, ProcessRu
 /// The system for which this program was built, as Nix names it.
 std::string system_name();
 
-/// Starts a keeper unless there is one. True once one holds the lock, or the transaction is closed.
-bool ensure_keeper(const TransactionFiles& files, const Host& host,
-                   KeeperVerb verb = KeeperVerb::keep);
+/// Starts a keeper unless there is one. Returns once one holds the lock, or the transaction is
+/// closed: how it was started (as this host should, where that was not by us); nullopt where none
+/// came.
+std::optional<Detachment> ensure_keeper(const TransactionFiles& files, const Host& host,
+                                        KeeperVerb verb = KeeperVerb::keep);
 
 } // namespace belay::agent

@@ -91,8 +91,16 @@ std::optional<Refusal> Opening::try_to_open() {
   protect();
   RequestQueue(files_).touch(host_.clock.now(), record_.boot);
   write_record(files_.record(), record_); // from here on it is a transaction
-  if (!ensure_keeper(files_, host_)) {
+  const auto kept = ensure_keeper(files_, host_);
+  if (!kept) {
     return Refusal{"system", "no keeper could be started", {}};
+  }
+  if (*kept != host_.detachment) { // less than what this host promised
+    note_detachment(*kept);
+    try {
+      write_record(files_.record(), record_);
+    } catch (const Error&) { // it is kept: that it is kept badly is not worth its end
+    }
   }
   return std::nullopt;
 }
@@ -203,15 +211,21 @@ void Opening::note_drift(RecordedProfile& profile) {
 
 /// How well this transaction will be looked after, for the event.
 void Opening::protect() {
-  auto& details = record_.details;
-  details["detach"] = name_of(host_.detachment);
-  if (host_.detachment == Detachment::session && kills_user_processes(host_.processes)) {
-    details["detach_weak"] = "logind kills what a login leaves behind";
-  }
+  note_detachment(host_.detachment);
   const bool armed = host_.detachment == Detachment::systemd &&
                      BootUnit().arm(request_.agent.empty() ? host_.program : request_.agent,
                                     host_.state_directory);
-  details["reboot_protection"] = armed ? "boot-unit" : "none";
+  record_.details["reboot_protection"] = armed ? "boot-unit" : "none";
+}
+
+void Opening::note_detachment(Detachment detachment) {
+  auto& details = record_.details;
+  details["detach"] = name_of(detachment);
+  if (detachment == Detachment::session && kills_user_processes(host_.processes)) {
+    details["detach_weak"] = "logind kills what a login leaves behind";
+  } else if (detachment != host_.detachment) {
+    details["detach_weak"] = "systemd did not take the keeper's unit";
+  }
 }
 
 } // namespace belay::agent

@@ -36,6 +36,7 @@ private:
   std::optional<Refusal> check_scripts();
   void note_drift(RecordedProfile& profile);
   void protect();
+  void note_detachment(Detachment detachment);
 
   const PrepareRequest& request_;
   const Host& host_;

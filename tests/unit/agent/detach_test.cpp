@@ -25,14 +25,19 @@ public:
     for (const auto& [name, value] : spec.environment) {
       environment[name] = value.value_or("");
     }
+    if (missing) {
+      throw belay::Error(belay::ErrorKind::system, "cannot start systemd-run");
+    }
     belay::ProcessResult result;
-    result.status = status;
+    result.status = refuse_first-- > 0 ? 1 : status;
     result.out = out;
     return result;
   }
   std::vector<std::vector<std::string>> calls;
   std::map<std::string, std::string> environment;
   int status = 0;
+  int refuse_first = 0; ///< how many of the next ones fail
+  bool missing = false;
   std::string out;
 };
 
@@ -41,7 +46,8 @@ const TransactionFiles files("/nix/var/nix/belay", "0123456789abcdef");
 } // namespace
 
 TEST_CASE("detach: the transient unit") {
-  const auto words = systemd_command({"/nix/store/x-belay-agent", files}, Detachment::systemd);
+  const auto words =
+      systemd_command({"/nix/store/x-belay-agent", files}, Detachment::systemd, keeper_unit(files));
   CHECK(words == std::vector<std::string>{
                      "systemd-run",
                      "--quiet",
@@ -74,7 +80,7 @@ TEST_CASE("detach: the transient unit") {
 
 TEST_CASE("detach: a lingering user's unit, and a folder with a percent sign") {
   const TransactionFiles odd("/home/100%/belay", "0123456789abcdef");
-  const auto words = systemd_command({"/agent", odd}, Detachment::systemd_user);
+  const auto words = systemd_command({"/agent", odd}, Detachment::systemd_user, keeper_unit(odd));
   CHECK(words.at(1) == "--user");
   CHECK(std::find(words.begin(), words.end(),
                   "StandardOutput=append:/home/100%%/belay/0123456789abcdef/keep.log") !=
@@ -90,8 +96,23 @@ TEST_CASE("detach: systemd takes it, or a session does") {
   CHECK(detacher.start({"/bin/true", here}) == Detachment::systemd);
   REQUIRE(processes.calls.size() == 1);
   CHECK(processes.calls[0][0] == "systemd-run");
-  processes.status = 1;
-  CHECK(detacher.start({"/bin/true", here}) == Detachment::session);
+  SECTION("the name is taken: another one") {
+    processes.refuse_first = 1;
+    CHECK(detacher.start({"/bin/true", here}) == Detachment::systemd);
+    REQUIRE(processes.calls.size() == 3);
+    CHECK(processes.calls[1].at(2) == "--unit=belay-0123456789abcdef");
+    CHECK(processes.calls[2].at(2).starts_with("--unit=belay-0123456789abcdef-"));
+  }
+  SECTION("it takes none") {
+    processes.status = 1;
+    CHECK(detacher.start({"/bin/true", here}) == Detachment::session);
+    CHECK(processes.calls.size() == 3);
+  }
+  SECTION("it is not to be found") {
+    processes.missing = true;
+    CHECK(detacher.start({"/bin/true", here}) == Detachment::session);
+    CHECK(processes.calls.size() == 2);
+  }
 }
 
 TEST_CASE("containment: a scope around the script, and what the manager says is in it") {
