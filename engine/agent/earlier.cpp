@@ -61,6 +61,19 @@ std::optional<std::pair<TransactionFiles, Snapshot>> find_open(const Host& host)
   return std::nullopt;
 }
 
+/// One that cannot be read but is being kept: whatever it is doing, we must not do anything beside.
+std::optional<Refusal> held_by_unreadable(const Host& host) {
+  for (const auto& files : all_transactions(host.state_directory)) {
+    if (is_locked(files.lock()) && !snapshot_or_nothing(files, host.clock)) {
+      return Refusal{"lock-held",
+                     "the target is held by transaction " + files.id() +
+                         ", whose record cannot be read",
+                     {{"transaction", files.id()}}};
+    }
+  }
+  return std::nullopt;
+}
+
 bool something_happened(const Snapshot& snapshot) {
   return std::any_of(snapshot.profiles.begin(), snapshot.profiles.end(),
                      [](const auto& profile) { return profile.state != State::prepared; });
@@ -84,6 +97,9 @@ std::variant<FileLock, Refusal> take_turn(const Host& host) {
     auto mutex = FileLock::acquire(host.state_directory / "mutex", Wait::at_most(mutex_limit));
     const auto open = find_open(host);
     if (mutex && !open) {
+      if (auto refusal = held_by_unreadable(host)) {
+        return *refusal;
+      }
       return std::move(*mutex);
     }
     const bool ending = open && (open->first.id() == adopted || is_ending(open->second));
@@ -155,7 +171,7 @@ bool any_open(const fs::path& state_directory) {
   const auto all = all_transactions(state_directory);
   return std::any_of(all.begin(), all.end(), [&](const auto& files) {
     const auto snapshot = snapshot_or_nothing(files, clock);
-    return snapshot && !snapshot->view.closed;
+    return snapshot ? !snapshot->view.closed : is_locked(files.lock());
   });
 }
 

@@ -124,23 +124,36 @@ int keep_restarting(const TransactionFiles& files, KeeperVerb verb, ProcessRunne
   }
 }
 
+namespace {
+
+/// False where it did not come to an end.
+bool recover_one(const TransactionFiles& files, ProcessRunner& processes, const Clock& clock) {
+  const auto snapshot = take_snapshot(files, clock);
+  if (!snapshot || snapshot->view.closed || snapshot->kept) {
+    return true;
+  }
+  const auto print = [](std::string_view line) {
+    std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+  };
+  return processes
+      .run({.argv = KeeperCommand{own_program(), files, KeeperVerb::recover}.argv(),
+            .on_stderr_line = print},
+           {})
+      .succeeded();
+}
+
+} // namespace
+
 int recover_all(const std::filesystem::path& state_directory, ProcessRunner& processes) {
   int worst = 0;
   const SystemClock clock;
   for (const auto& id : list_transactions(state_directory)) {
-    const TransactionFiles files(state_directory, id);
-    const auto snapshot = take_snapshot(files, clock);
-    if (!snapshot || snapshot->view.closed || snapshot->kept) {
-      continue;
+    try {
+      worst = recover_one({state_directory, id}, processes, clock) ? worst : 1;
+    } catch (const std::exception& error) { // the others must not wait for this one for ever
+      std::fprintf(stderr, "belay-agent: transaction %s: %s\n", id.c_str(), error.what());
+      worst = 1;
     }
-    const auto result = processes.run(
-        {.argv = KeeperCommand{own_program(), files, KeeperVerb::recover}.argv(),
-         .on_stderr_line =
-             [](std::string_view line) {
-               std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
-             }},
-        {});
-    worst = result.succeeded() ? worst : 1;
   }
   return worst;
 }

@@ -81,19 +81,42 @@ TransactionStatus status_of(const Snapshot& snapshot) {
           .details = snapshot.record.details};
 }
 
+namespace {
+
+std::string describe(const std::string& id, const Snapshot& snapshot) {
+  std::string text = id + "  " + format_time(snapshot.record.since) + "  " + phase_of(snapshot) +
+                     "  run " + one_line(snapshot.record.run) + "\n";
+  for (const auto& profile : snapshot.profiles) {
+    text += "  " + one_line(profile.name) + ": " + std::string(name_of(profile.state)) + ", " +
+            generation_text(profile.current) + ", before " + generation_text(profile.recorded) +
+            (profile.message.empty() ? "" : "; " + profile.message) + "\n";
+  }
+  return text;
+}
+
+Json describe_as_json(const std::string& id, const Snapshot& snapshot) {
+  auto profiles = Json::array();
+  for (const auto& profile : snapshot.profiles) {
+    profiles.push_back(to_json(profile));
+  }
+  return {{"transaction", id},
+          {"run", snapshot.record.run},
+          {"since", format_time(snapshot.record.since)},
+          {"open", !snapshot.view.closed},
+          {"kept", snapshot.kept},
+          {"profiles", std::move(profiles)}};
+}
+
+} // namespace
+
 std::string describe_all(const std::filesystem::path& state_directory, const Clock& clock) {
   std::string text;
   for (const auto& id : list_transactions(state_directory)) {
-    const auto snapshot = take_snapshot({state_directory, id}, clock);
-    if (!snapshot) {
-      continue;
-    }
-    text += id + "  " + format_time(snapshot->record.since) + "  " + phase_of(*snapshot) +
-            "  run " + one_line(snapshot->record.run) + "\n";
-    for (const auto& profile : snapshot->profiles) {
-      text += "  " + one_line(profile.name) + ": " + std::string(name_of(profile.state)) + ", " +
-              generation_text(profile.current) + ", before " + generation_text(profile.recorded) +
-              (profile.message.empty() ? "" : "; " + profile.message) + "\n";
+    try {
+      const auto snapshot = take_snapshot({state_directory, id}, clock);
+      text += snapshot ? describe(id, *snapshot) : "";
+    } catch (const std::exception& error) { // the others are to be seen all the same
+      text += id + "  cannot be read: " + one_line(error.what()) + "\n";
     }
   }
   return text.empty() ? "no transactions in " + state_directory.string() + "\n" : text;
@@ -102,20 +125,13 @@ std::string describe_all(const std::filesystem::path& state_directory, const Clo
 std::string describe_all_as_json(const std::filesystem::path& state_directory, const Clock& clock) {
   auto transactions = Json::array();
   for (const auto& id : list_transactions(state_directory)) {
-    const auto snapshot = take_snapshot({state_directory, id}, clock);
-    if (!snapshot) {
-      continue;
+    try {
+      if (const auto snapshot = take_snapshot({state_directory, id}, clock)) {
+        transactions.push_back(describe_as_json(id, *snapshot));
+      }
+    } catch (const std::exception& error) {
+      transactions.push_back({{"transaction", id}, {"error", error.what()}});
     }
-    auto profiles = Json::array();
-    for (const auto& profile : snapshot->profiles) {
-      profiles.push_back(to_json(profile));
-    }
-    transactions.push_back({{"transaction", id},
-                            {"run", snapshot->record.run},
-                            {"since", format_time(snapshot->record.since)},
-                            {"open", !snapshot->view.closed},
-                            {"kept", snapshot->kept},
-                            {"profiles", std::move(profiles)}});
   }
   return dump({{"transactions", std::move(transactions)}}) + "\n";
 }
