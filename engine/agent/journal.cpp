@@ -21,11 +21,12 @@ constexpr off_t journal_reserve = 64 * 1024; // some 300 entries; a transaction 
 constexpr std::size_t checksum_length = 16;
 constexpr std::size_t message_cap = 2000; // for a person, one line
 
-constexpr std::array<std::pair<Step, std::string_view>, 18> names = {{
+constexpr std::array<std::pair<Step, std::string_view>, 19> names = {{
     {Step::keeping, "keeping"},
     {Step::request, "request"},
     {Step::abandoned, "abandoned"},
     {Step::finished, "finished"},
+    {Step::revoking, "revoking"},
     {Step::switching, "switching"},
     {Step::switched, "switched"},
     {Step::script_starting, "script-starting"},

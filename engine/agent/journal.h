@@ -25,6 +25,7 @@ enum class Step {
   request,          ///< a request was answered; `reason` is empty where it was accepted
   abandoned,        ///< asked to abandon
   finished,         ///< asked to finish
+  revoking,         ///< asked to revoke a profile; before that is accepted
   switching,        ///< about to set the profile
   switched,         ///< the link was read back and is the new closure
   script_starting,  ///< about to run the activation script

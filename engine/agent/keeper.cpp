@@ -121,6 +121,7 @@ Keeper::Answer Keeper::answer_revoke(const RevokeRequest& request) {
   if (view.state == State::prepared && !view.asked) {
     return {"protocol", "this profile was not activated", {}};
   }
+  transaction_.note({.step = Step::revoking, .profile = profile}); // owed from now on
   return {};
 }
 

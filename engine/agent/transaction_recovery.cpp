@@ -11,8 +11,13 @@ void Transaction::recover() {
   for (std::size_t profile = view_.profiles.size(); profile-- > 0;) {
     recover_profile(profile);
   }
-  recovering_ = false;
   tick();
+  for (std::size_t profile = view_.profiles.size(); profile-- > 0;) {
+    if (view_.profiles[profile].revoke_asked) {
+      revoke(profile); // as had been promised; one that has ended otherwise stays as it is
+    }
+  }
+  recovering_ = false;
 }
 
 void Transaction::recover_profile(std::size_t profile) {

@@ -30,6 +30,9 @@ void apply_to(ProfileView& profile, const Entry& entry) {
   case Step::request:
     profile.asked = true;
     return;
+  case Step::revoking:
+    profile.revoke_asked = true;
+    return;
   case Step::switching:
     profile.switching = true;
     return;

@@ -20,6 +20,7 @@ struct ProfileView {
   bool switching = false;      ///< the link may be changed
   bool script_started = false; ///< something may have been activated
   bool script_ended = false;
+  bool revoke_asked = false; ///< and accepted: also a successor owes it
   bool reactivating = false; ///< the old generation's script may run
   std::string script_reason; ///< of script_ended; empty = it ended well
   std::string reason;

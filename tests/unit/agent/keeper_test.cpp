@@ -195,6 +195,38 @@ TEST_CASE("keeper: a successor recovers, and answers no request twice") {
   CHECK(c.view().profiles[0].reason == "interrupted");
 }
 
+TEST_CASE("keeper: a revoke is owed once it is accepted") {
+  Case c;
+  c.record.profiles[0].wanted.magic_rollback = false;
+  SECTION("by the keeper that accepted it") {
+    c.ask(ActivateRequest{"0123456789abcdef", "system"});
+    c.options.between = [&] {
+      if (c.view().profiles[0].state == State::confirmed) {
+        c.ask(RevokeRequest{"0123456789abcdef", "system"});
+      }
+    };
+    CHECK(c.run() == State::rolled_back);
+    // It is on the disk before anybody is told.
+    CHECK(c.target.journal_text.find("\"revoking\"") < c.target.journal_text.find(c.last));
+  }
+  SECTION("by its successor") {
+    c.options.mode = Keeper::Mode::recover;
+    c.target.wake(c.record).activate(0);
+    c.target.append({.step = Step::revoking, .profile = 0});
+    CHECK(c.run() == State::rolled_back);
+    CHECK(c.view().profiles[0].reason == "revoked");
+    CHECK(c.target.running == old_path);
+  }
+  SECTION("but not of what somebody else has set since") {
+    c.options.mode = Keeper::Mode::recover;
+    c.target.wake(c.record).activate(0);
+    c.target.append({.step = Step::revoking, .profile = 0});
+    c.target.install(50, store_path("theirs"));
+    CHECK(c.run() == State::superseded);
+    CHECK(c.target.running == store_path("theirs"));
+  }
+}
+
 TEST_CASE("keeper: recover ends with the last decision") {
   Case c;
   c.options.mode = Keeper::Mode::recover;
