@@ -17,23 +17,4 @@ std::vector<std::filesystem::path> agent_folders(const Environment& environment)
   return folders;
 }
 
-std::string own_system() {
-#if defined(__x86_64__)
-  const std::string machine = "x86_64";
-#elif defined(__aarch64__)
-  const std::string machine = "aarch64";
-#elif defined(__i386__)
-  const std::string machine = "i686";
-#elif defined(__riscv)
-  const std::string machine = "riscv64";
-#else
-  const std::string machine = "unknown";
-#endif
-#if defined(__APPLE__)
-  return machine + "-darwin";
-#else
-  return machine + "-linux";
-#endif
-}
-
 } // namespace belay::runner

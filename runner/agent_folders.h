@@ -14,7 +14,4 @@ namespace belay::runner {
 
 std::vector<std::filesystem::path> agent_folders(const Environment& environment);
 
-/// Nix's name for the system that this program was built for.
-std::string own_system();
-
 } // namespace belay::runner

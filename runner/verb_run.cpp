@@ -3,6 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/process.h"
+#include "engine/base/system_name.h"
 #include "engine/base/text.h"
 #include "engine/nix/local_nix.h"
 #include "engine/run/announcement.h"
@@ -242,8 +243,8 @@ private:
                       {}});
     };
     transport_ = std::make_unique<ssh::Libssh2Transport>(processes_, ssh_options);
-    agents_ =
-        std::make_unique<run::AgentFinder>(agent_folders(environment_variable), own_system(), nix_);
+    agents_ = std::make_unique<run::AgentFinder>(agent_folders(environment_variable), system_name(),
+                                                 nix_);
     run::StepRunnerOptions options;
     options.run = reports_.emitter().run();
     options.holder_url = detect_trigger(environment_variable).url;

@@ -34,9 +34,6 @@ struct Host {
 Host look_around(std::optional<std::filesystem::path> state_directory, ProcessRunner& processes,
                  Clock& clock);
 
-/// The system for which this program was built, as Nix names it.
-std::string system_name();
-
 /// Starts a keeper unless there is one. Returns once one holds the lock, or the transaction is
 /// closed: how it was started (as this host should, where that was not by us); nullopt where none
 /// came.

@@ -5,6 +5,7 @@
 #include "engine/agent/status.h"
 #include "engine/agent/version.h"
 #include "engine/base/error.h"
+#include "engine/base/system_name.h"
 
 #include <csignal>
 #include <cstdio>
@@ -101,7 +102,7 @@ int run(const Options& options) {
   if (options.verb == "--help") {
     print(help);
   } else if (options.verb == "--version") {
-    print("belay-agent "s + agent::version + " (" + agent::system_name() + ")\n");
+    print("belay-agent "s + agent::version + " (" + belay::system_name() + ")\n");
   } else if (options.verb == "serve") {
     const auto host = agent::look_around(options.state_directory, processes, clock);
     umask(022); // what scripts get is in the record

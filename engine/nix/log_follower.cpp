@@ -192,6 +192,10 @@ void LogFollower::say(Progress progress) const {
 
 void LogFollower::say_lines(const std::string& text) const {
   for (auto& line : split(text, '\n')) {
+    // Roots are ours to make: nix-store cannot know, and says so at every build.
+    if (line.find("you did not specify '--add-root'") != std::string::npos) {
+      continue;
+    }
     say({.derivation = {}, .text = std::move(line)});
   }
 }

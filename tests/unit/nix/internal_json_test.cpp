@@ -71,6 +71,15 @@ TEST_CASE("lines that nobody has seen yet are survived") {
   CHECK(log.started(drv));
 }
 
+TEST_CASE("what nix-store says of roots, which are not its business here, is not told") {
+  Strings told;
+  LogFollower follower([&](const Progress& progress) { told.push_back(progress.text); });
+  follower.take("warning: you did not specify '--add-root'; the result might be removed by the "
+                "garbage collector");
+  follower.take("warning: something else");
+  CHECK(told == Strings{"warning: something else"});
+}
+
 TEST_CASE("what is kept of a log has a bound") {
   LogFollower log({});
   log.take(start(1, drv));
