@@ -13,6 +13,9 @@
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 extern char** environ; // NOLINT: POSIX declares it nowhere
 
@@ -137,12 +140,25 @@ private:
 
 struct ChildEnds {
   int in, out, err, problem;
+  pid_t parent; ///< 0 = need not be there
 };
+
+/// Async-signal-safe, as become() is.
+void die_with(pid_t parent) {
+#ifdef __linux__
+  if (parent != 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)) {
+    _exit(127); // it died before it could be asked for
+  }
+#else
+  (void)parent;
+#endif
+}
 
 /// What stands in the child between fork and exec: async-signal-safe calls only.
 [[noreturn]] void become(char* const* argv, char* const* environment, const char* directory,
                          const ChildEnds& ends) {
   setpgid(0, 0);
+  die_with(ends.parent);
   struct sigaction normal {};
   normal.sa_handler = SIG_DFL;
   for (const int number : {SIGINT, SIGTERM, SIGPIPE, SIGHUP, SIGQUIT, SIGCHLD}) {
@@ -207,7 +223,8 @@ Child::Child(const ProcessSpec& spec) {
   argv.push_back(nullptr);
   EnvironmentBlock environment(spec.environment);
   const std::string directory = spec.directory.string();
-  const ChildEnds ends{in_read.get(), out_write.get(), err_write.get(), problem_write.get()};
+  const ChildEnds ends{in_read.get(), out_write.get(), err_write.get(), problem_write.get(),
+                       spec.dies_with_parent ? getpid() : 0};
 
   pid_ = fork();
   if (pid_ < 0) {

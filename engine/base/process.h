@@ -26,7 +26,9 @@ struct ProcessSpec {
   std::string input;                                             ///< its whole stdin
   std::size_t output_cap = 1 << 20; ///< bytes of each stream that are kept (the last ones)
   std::size_t line_cap = 64 * 1024; ///< longer lines reach the callbacks in pieces
-  Duration term_grace = std::chrono::seconds(10);            ///< between TERM and KILL
+  Duration term_grace = std::chrono::seconds(10); ///< between TERM and KILL
+  /// Linux: KILL when the thread that started it ends, however that ends. Elsewhere nothing.
+  bool dies_with_parent = false;
   std::function<void(std::string_view line)> on_stdout_line; ///< without the line's end
   std::function<void(std::string_view line)> on_stderr_line;
 };

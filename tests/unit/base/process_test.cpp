@@ -6,7 +6,12 @@
 #include "tests/catch.h"
 
 #include <csignal>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 
 using belay::CancelSource;
 using belay::Error;
@@ -104,3 +109,27 @@ TEST_CASE("environment entries are set and unset, and the folder is changed") {
   spec.directory = "/";
   CHECK(PosixProcessRunner().run(spec, Wait::at_most(20s)).out == "a b:gone\n/\n");
 }
+
+#ifdef __linux__
+TEST_CASE("a process that dies with its parent does, however the parent ends") {
+  belay::TemporaryDirectory folder("/tmp/belay-process-");
+  const auto fifo = (folder.path() / "fifo").string();
+  REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
+  const pid_t parent = fork();
+  if (parent == 0) {
+    ProcessSpec spec;
+    spec.argv = {"sh", "-c", "exec >\"$0\"; echo here; exec sleep 60", fifo};
+    spec.dies_with_parent = true;
+    PosixProcessRunner().run(spec, Wait::at_most(60s));
+    _exit(0);
+  }
+  const belay::UniqueFd reading(open(fifo.c_str(), O_RDONLY | O_CLOEXEC)); // waits for a writer
+  char text[8];
+  REQUIRE(read(reading.get(), text, sizeof text) == 5);
+  kill(parent, SIGKILL);
+  waitpid(parent, nullptr, 0);
+  pollfd end{reading.get(), POLLIN, 0};
+  REQUIRE(poll(&end, 1, 20000) == 1); // it had the only other end
+  CHECK(read(reading.get(), text, sizeof text) == 0);
+}
+#endif
