@@ -111,6 +111,7 @@ void Opening::make_folder() const {
       throw Error::from_errno("cannot make the folder " + folder.string(), errno);
     }
   }
+  sync_directory(files_.state_directory()); // or a power cut takes it with all that is in it
   DecisionFiles decisions(files_.folder());
   for (std::size_t i = 0; i < request_.profiles.size(); ++i) {
     decisions.create(i);

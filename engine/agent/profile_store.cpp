@@ -90,8 +90,11 @@ Problem NixProfiles::nix_env(const std::string& profile, std::vector<std::string
   std::vector<std::string> argv = {tools_.nix_env, "--profile", profile};
   argv.insert(argv.end(), words.begin(), words.end());
   try {
-    const auto result = processes_.run({.argv = argv}, Wait::at_most(nix_env_limit));
+    // An orphan could land its change after the one with which our successor undoes it.
+    const auto result =
+        processes_.run({.argv = argv, .dies_with_parent = true}, Wait::at_most(nix_env_limit));
     if (result.succeeded()) {
+      sync_directory(fs::path(profile).parent_path()); // Nix does not
       return std::nullopt;
     }
     return "nix-env " + words.front() + " " + result.describe() + ": " +
