@@ -310,6 +310,81 @@ TEST_CASE("scripts: where the containment cannot look, orphans are searched for"
   kill(pid, SIGKILL);
 }
 
+namespace {
+
+/// systemd-run's part, on real cgroups.
+class RealGroups {
+public:
+  explicit RealGroups(const fs::path& folder) {
+    std::ofstream(folder / "systemd-run")
+        << "#!/bin/sh\nfor word; do case $word in --unit=*) unit=${word#--unit=};; esac; done\n"
+           "group='"
+        << root_.string()
+        << "/'$unit; mkdir \"$group\" || exit 1\n"
+           "echo \"$group\" >> '"
+        << (folder / "groups").string()
+        << "'\n"
+           "echo $$ > \"$group/cgroup.procs\" || exit 1\n"
+           "while [ \"$1\" != -- ]; do shift; done; shift; exec \"$@\"\n";
+    chmod((folder / "systemd-run").c_str(), 0755);
+    made_ = folder / "groups";
+  }
+  ~RealGroups() {
+    std::ifstream groups(made_);
+    for (std::string group; std::getline(groups, group);) {
+      for (int round = 0; rmdir(group.c_str()) != 0 && round < 1000; ++round) {
+        std::this_thread::sleep_for(5ms); // its dead are being put away
+      }
+    }
+  }
+  static bool can_be_had() {
+    const auto probe = root_ / ("belay-probe-" + belay::random_hex(4));
+    return mkdir(probe.c_str(), 0755) == 0 && rmdir(probe.c_str()) == 0;
+  }
+
+private:
+  static inline const fs::path root_ =
+      fs::exists("/sys/fs/cgroup/systemd") ? "/sys/fs/cgroup/systemd" : "/sys/fs/cgroup";
+  fs::path made_;
+};
+
+/// No manager answers.
+struct NoManager final : belay::ProcessRunner {
+  belay::ProcessResult run(const belay::ProcessSpec&, const belay::Wait&) override {
+    throw belay::Error(belay::ErrorKind::system, "no manager");
+  }
+};
+
+} // namespace
+
+TEST_CASE("scripts: a successor finds by its cgroup what has shed everything else") {
+  if (!RealGroups::can_be_had()) {
+    WARN("no cgroups can be made here: left out");
+    return;
+  }
+  Case c;
+  const RealGroups groups(c.folder.path());
+  c.environment["PATH"] = c.folder.path().string() + ":/usr/bin:/bin";
+  NoManager processes;
+  ScopeContainment scope(processes, {.folder = c.files.folder()});
+  const auto pid_file = c.folder.path() / "pid";
+  c.script("(env -i setsid sh -c 'trap \"\" TERM; echo $$ > \"" + pid_file.string() +
+           "\"; while :; do sleep 1; done' &); sleep 300");
+  const pid_t keeper = fork();
+  if (keeper == 0) {
+    PosixScripts(c.files, c.environment, scope, c.options).run(c.call());
+    _exit(0);
+  }
+  const auto pid = pid_in(pid_file);
+  kill(keeper, SIGKILL);
+  waitpid(keeper, nullptr, 0);
+  REQUIRE(alive(pid));
+  PosixScripts successor(c.files, c.environment, scope, c.options);
+  CHECK(successor.stop_leftovers(c.call()));
+  CHECK_FALSE(alive(pid));
+  kill(pid, SIGKILL);
+}
+
 TEST_CASE("scripts: megabytes of output stay a few on the disk") {
   Case c;
   c.options.output_cap = 256 * 1024;
