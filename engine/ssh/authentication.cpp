@@ -184,6 +184,13 @@ private:
 
   std::string tried() const { return tried_.empty() ? "no key at all" : join(tried_, ", "); }
 
+  /// Whether a login that ssh_config names by its key would have a chance: Debian's default
+  /// configuration has GSSAPIAuthentication on, and hardly any server takes it.
+  bool server_offers(const std::string& key) const {
+    const auto method = key == "gssapiauthentication" ? "gssapi-with-mic" : "hostbased";
+    return methods_.find(method) != std::string::npos;
+  }
+
   [[noreturn]] void give_up() const {
     std::string text = "login as " + host_.user + " refused; tried " + tried();
     if (!unusable_.empty())
@@ -193,8 +200,9 @@ private:
                   text + "; a certificate (-cert.pub) lies beside a key, and only the ssh program "
                          "uses those");
     for (const auto& method : host_.other_logins)
-      throw Error(ErrorKind::transport_unsupported,
-                  text + "; " + method + " is configured, and only the ssh program does that");
+      if (server_offers(method))
+        throw Error(ErrorKind::transport_unsupported,
+                    text + "; " + method + " is configured, and only the ssh program does that");
     if (methods_.find("publickey") == std::string::npos)
       throw Error(ErrorKind::authentication_failed,
                   text + "; the server takes no public keys, only " + methods_);

@@ -198,12 +198,20 @@ TEST_CASE("a certificate beside a refused key needs the ssh program") {
   CHECK(holds(error.message(), "certificate"));
 }
 
-TEST_CASE("GSSAPI, where configured, needs the ssh program") {
-  TestSshd sshd;
+TEST_CASE("GSSAPI, where configured and taken by the server, needs the ssh program") {
+  TestSshd sshd({.lines = {"GSSAPIAuthentication yes"}});
   TestTransport client;
   auto address = with(sshd, {"/no/such/file"});
   address.ssh_opts.insert(address.ssh_opts.end(), {"-o", "GSSAPIAuthentication=yes"});
   const auto error = error_of([&] { client.connect(address); });
   CHECK(error.kind() == ErrorKind::transport_unsupported);
   CHECK(holds(error.message(), "gssapi"));
+}
+
+TEST_CASE("GSSAPI that only Debian's default configuration asks for is no way out") {
+  TestSshd sshd;
+  TestTransport client;
+  auto address = with(sshd, {"/no/such/file"});
+  address.ssh_opts.insert(address.ssh_opts.end(), {"-o", "GSSAPIAuthentication=yes"});
+  CHECK(error_of([&] { client.connect(address); }).kind() == ErrorKind::authentication_failed);
 }
