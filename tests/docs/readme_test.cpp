@@ -56,6 +56,9 @@ TEST_CASE("every plan file that the documentation shows is one") {
   std::size_t count = 0;
   for (const auto& page : pages()) {
     for (const auto& block : blocks_of(text_of(page), "yaml")) {
+      if (!block.starts_with("version:")) { // a pipeline's own YAML
+        continue;
+      }
       plan::Diagnostics problems;
       plan::parse_plan_file(block, page.filename().string(), problems);
       for (const auto& problem : problems) {
