@@ -125,6 +125,7 @@ int run(const Options& options) {
 int main(int count, char** words) {
   signal(SIGHUP, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGCHLD, SIG_DFL); // ignored, as some parents leave it, exit statuses would be lost
   try {
     return run(parse(std::vector<std::string>(words + 1, words + count)));
   } catch (const belay::Error& error) {

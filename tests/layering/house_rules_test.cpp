@@ -21,9 +21,7 @@ constexpr std::size_t longest_test =
 
 /// Files that may be longer, each with the length that it has been granted and why.
 const std::map<std::string, std::size_t>& long_files() {
-  static const std::map<std::string, std::size_t> files = {
-      {"engine/base/process.cpp", 450}, // fork, pipes and groups: one protocol with the kernel
-  };
+  static const std::map<std::string, std::size_t> files; // none so far
   return files;
 }
 

@@ -133,3 +133,10 @@ TEST_CASE("a process that dies with its parent does, however the parent ends") {
   CHECK(read(reading.get(), text, sizeof text) == 0);
 }
 #endif
+
+TEST_CASE("an exit status is not lost where a parent left SIGCHLD ignored") {
+  std::signal(SIGCHLD, SIG_IGN);
+  const auto result = shell("exit 4");
+  std::signal(SIGCHLD, SIG_DFL);
+  CHECK(result.status == 4);
+}
