@@ -43,9 +43,6 @@ public:
 
   /// When the last request was sent.
   Instant last_request() const { return last_request_; }
-  /// How the remote command ended; closes the channel.
-  ssh::ChannelEnd close(const Wait& wait) { return channel_->close(wait); }
-  std::string stderr_tail() const { return channel_->stderr_tail(); }
 
 private:
   std::optional<std::string> read_line(const Wait& wait);
