@@ -183,6 +183,11 @@ void ProfileActivation::settle(const Status& status) {
   case State::rolled_back:
     settle_rolled_back(status);
     return;
+  case State::superseded: // it expired, but what runs there now is somebody else's
+    fail(Stage::activate, Outcome::error, event::reasons::superseded,
+         "not confirmed in time; somebody else has set the profile meanwhile: left as it is");
+    result_.generation_after = status.current.number;
+    return;
   default:
     fail(Stage::activate, Outcome::error, event::reasons::rollback_failed, script_end(status));
     result_.rollback = Rollback::failed;

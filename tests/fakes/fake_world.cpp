@@ -135,6 +135,11 @@ void FakeWorld::tick(FakeHost& host, const Tell& tell) {
     for (auto& profile : transaction.profiles) {
       if (profile.state == State::awaiting_confirm &&
           (transaction.abandoned || BootClock::now() >= profile.confirm_by)) {
+        if (host.generations[profile.request.name].back() != profile.request.closure) {
+          profile.state = State::superseded;
+          tell(agent::StatusChanged{transaction.id, status(host, profile)});
+          continue;
+        }
         roll_back(host, transaction, profile,
                   transaction.abandoned ? "abandoned" : "confirm-timeout", tell);
       }

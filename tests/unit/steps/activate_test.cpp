@@ -276,3 +276,17 @@ TEST_CASE("a target that confirmed before it was told to decide alone keeps the 
   CHECK(result.confirmed);
   CHECK(current(harness) == StepHarness::new_closure("system"));
 }
+
+TEST_CASE("a deadline that finds somebody else's generation is no failed rollback") {
+  StepHarness harness;
+  harness.host().refuses_confirm = true;
+  script(harness, {.meanwhile = [&] {
+           harness.host().generations["system"].push_back("/nix/store/somebody-elses");
+         }});
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::error);
+  CHECK(result.reason == "superseded");
+  CHECK(result.rollback == Rollback::none);
+  CHECK(current(harness) == "/nix/store/somebody-elses");
+}
