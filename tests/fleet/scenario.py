@@ -57,7 +57,7 @@ def tell_all(fleet):
     for host in fleet:
         heading(f"{host.name}: processes, profiles, transactions", host.run(
             "sh", "-c", "ps -eo pid,ppid,stat,etimes,args; ls -l /nix/var/nix/profiles;"
-            "cd /nix/var/nix/belay && find . -type f | while read -r file; do"
+            "find /nix/var/nix/belay /home/*/.local/state/belay -type f | while read -r file; do"
             " echo \"--- $file\"; head -c 4000 \"$file\"; done 2>&1")[1])
         heading(f"{host.name}: sshd", host.read("/var/log/sshd.log")[-2000:])
         heading(f"{host.name}: activations", host.read("/var/lib/activated"))

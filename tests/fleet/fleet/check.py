@@ -73,14 +73,18 @@ def _report_tells_the_same(run):
     equal(again.read_text(), (run.out / "junit.xml").read_text(), "JUnit made again")
 
 
-def _profiles(host, profile):
-    """Where deploy-rs keeps root's profiles: `system` is the one of the machine."""
-    return host.path("/nix/var/nix/profiles/" + ("" if profile == "system" else "per-user/root"))
+def _profiles(host, profile, user):
+    """Where deploy-rs keeps profiles: root's `system` is the one of the machine, and a user without
+    a folder among Nix's own has them in his home."""
+    if (profile, user) == ("system", "root"):
+        return host.path("/nix/var/nix/profiles")
+    home = host.path(f"/home/{user}/.local/state/nix/profiles")
+    return home if home.exists() else host.path(f"/nix/var/nix/profiles/per-user/{user}")
 
 
-def installed(host, profile="system"):
+def installed(host, profile="system", user="root"):
     """(generation, version) that the profile link names on the host; None without a link."""
-    folder = _profiles(host, profile)
+    folder = _profiles(host, profile, user)
     if not os.path.lexists(folder / profile):
         return None
     generation = os.readlink(folder / profile)
@@ -88,8 +92,8 @@ def installed(host, profile="system"):
     return number, os.readlink(folder / generation).rpartition("-app-")[2]
 
 
-def generations(host, profile="system"):
-    names = [path.name for path in _profiles(host, profile).iterdir()]
+def generations(host, profile="system", user="root"):
+    names = [path.name for path in _profiles(host, profile, user).iterdir()]
     return sorted(int(match.group(1)) for name in names
                   if (match := re.fullmatch(rf"{profile}-(\d+)-link", name)))
 
@@ -133,9 +137,9 @@ def rolled_back(run, host, trigger, number, to):
     equal(reds, {"failure rolled-back"}, f"JUnit of {host.name}")
 
 
-def reachable(host):
+def reachable(host, user="root"):
     """One can log in again, the way that the runner does."""
     login = subprocess.run(["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5",
-                            f"root@{host.name}", "true"], capture_output=True, text=True,
+                            f"{user}@{host.name}", "true"], capture_output=True, text=True,
                            check=False)
     equal((login.returncode, login.stderr), (0, ""), f"ssh {host.name}")

@@ -17,16 +17,16 @@ SYSTEM = f"{platform.machine()}-linux"
 PASSWD = """\
 root:x:0:0:root:/root:/bin/sh
 sshd:x:101:65534::/run/sshd:/usr/sbin/nologin
-app:x:1000:1000::/home/app:/bin/sh
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 """
-SHADOW = "root:*:19000::::::\nsshd:*:19000::::::\napp:*:19000::::::\nnobody:*:19000::::::\n"
-GROUP = "root:x:0:\napp:x:1000:\nnogroup:x:65534:\n"
+SHADOW = "root:*:19000::::::\nsshd:*:19000::::::\nnobody:*:19000::::::\n"
+GROUP = "root:x:0:\nnogroup:x:65534:\n"
 SSHD_CONFIG = """\
 HostKey /etc/ssh/host_key
 UsePAM no
 PasswordAuthentication no
 """
+DAEMON_SOCKET = "/nix/var/nix/daemon-socket/socket"
 NIX_CONF = "sandbox = false\nsubstituters =\nbuild-users-group =\n"
 FROM_MACHINE = ["ld.so.cache", "nsswitch.conf", "services", "protocols", "login.defs",
                 "alternatives"]
@@ -43,9 +43,12 @@ class Host:
         self.root = self.folder / "root"
         self.process = None
         self.init = None
+        self.authorized_key = ""
 
     def make(self, authorized_key):
-        self._lay_out(authorized_key)
+        """Every user of the host accepts that key, also one that is added later."""
+        self.authorized_key = authorized_key
+        self._lay_out()
         self.network.add(self.space, self.number)
         self.boot()
 
@@ -73,6 +76,22 @@ class Host:
         self.halt()
         self.boot()
         self.wait_until_up()
+
+    def add_user(self, name, number):
+        """A user with a group of the same name and number, who logs in with the runner's key."""
+        for file, line in {"passwd": f"{name}:x:{number}:{number}::/home/{name}:/bin/sh",
+                           "shadow": f"{name}:*:19000::::::", "group": f"{name}:x:{number}:"}.items():
+            with open(self.root / "etc" / file, "a", encoding="utf-8") as entries:
+                entries.write(line + "\n")
+        self._make_home(f"home/{name}", number)
+
+    def serve_nix(self, trusted_users=()):
+        """Starts the Nix daemon, now and at each boot: users other than root need one to deploy."""
+        (self.root / "etc/nix/nix.conf").write_text(
+            NIX_CONF + f"trusted-users = {' '.join(['root', *trusted_users])}\n")
+        self.path("/etc/nix/serve").touch()
+        self.output("/bin/sh", "-c", "setsid nix-daemon </dev/null >/var/log/nix-daemon.log 2>&1 &"
+                    f"until [ -S {DAEMON_SOCKET} ]; do sleep 0.02; done")
 
     def run(self, *command, timeout=60):
         """Runs a command on the host, past its network and sshd: (exit code, stdout, stderr)."""
@@ -110,7 +129,8 @@ class Host:
         found = {}
         for line in self.output("ps", "-eo", "pid=,stat=,args=").splitlines():
             pid, state, arguments = line.split(None, 2)
-            own = arguments.startswith(("ps -eo", "sleep 1000", "/bin/sh /", "sshd: /usr/sbin"))
+            own = arguments.startswith(("ps -eo", "sleep 1000", "/bin/sh /", "sshd: /usr/sbin",
+                                        "nix-daemon"))
             if not own and "Z" not in state:
                 found[int(pid)] = arguments
         return found
@@ -118,21 +138,24 @@ class Host:
     def public_key(self):
         return " ".join((self.folder / "root/etc/ssh/host_key.pub").read_text().split()[:2])
 
-    def _lay_out(self, authorized_key):
+    def _lay_out(self):
         for folder in ["usr", "dev", "proc", "sys", "run", "tmp", "old-root", "home", "nix",
                        "etc/ssh", "etc/nix", "var/log", "var/lib", "var/empty", "var/tmp"]:
             (self.root / folder).mkdir(parents=True)
         for link in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]:
             if pathlib.Path("/", link).is_symlink():
                 (self.root / link).symlink_to(os.readlink(f"/{link}"))
-        self._make_home("root", 0, authorized_key)
-        self._make_home("home/app", 1000, authorized_key)
+        self._make_home("root", 0)
         self._write_etc()
+        self.add_user("app", 1000)
+        # Where each activation leaves a line, whoever's it is.
+        self.path("/var/lib/activated").touch()
+        self.path("/var/lib/activated").chmod(0o666)
 
-    def _make_home(self, folder, owner, authorized_key):
+    def _make_home(self, folder, owner):
         keys = self.root / folder / ".ssh"
         keys.mkdir(parents=True)
-        (keys / "authorized_keys").write_text(authorized_key)
+        (keys / "authorized_keys").write_text(self.authorized_key)
         for path, mode in [(keys.parent, 0o700), (keys, 0o700), (keys / "authorized_keys", 0o600)]:
             os.chown(path, owner, owner)
             path.chmod(mode)

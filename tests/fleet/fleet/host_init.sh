@@ -22,6 +22,9 @@ hostname "$name"
 cat /proc/sys/kernel/random/uuid >/run/boot_id
 mount --bind /run/boot_id /proc/sys/kernel/random/boot_id
 
+if [ -e /etc/nix/serve ]; then
+  nix-daemon </dev/null >/var/log/nix-daemon.log 2>&1 &
+fi
 mkdir -p /run/sshd
 /usr/sbin/sshd -E /var/log/sshd.log >&2
 echo up
