@@ -5,10 +5,14 @@
 
 namespace belay::ssh {
 
-std::size_t Libssh2Channel::read(char* buffer, std::size_t size, const Wait& wait) {
+std::optional<std::size_t> Libssh2Channel::read_or_stderr(char* buffer, std::size_t size,
+                                                          std::uint64_t stderr_seen,
+                                                          const Wait& wait) {
   for (;;) {
     if (const auto count = command_.try_read(buffer, size))
-      return *count;
+      return count;
+    if (command_.stderr_bytes() > stderr_seen)
+      return std::nullopt;
     command_.connection().await(wait, "reading from a command");
   }
 }

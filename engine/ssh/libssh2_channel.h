@@ -12,10 +12,12 @@ public:
                  const Wait& wait)
       : command_(std::move(connection), command, wait) {}
 
-  std::size_t read(char* buffer, std::size_t size, const Wait& wait) override;
+  std::optional<std::size_t> read_or_stderr(char* buffer, std::size_t size,
+                                            std::uint64_t stderr_seen, const Wait& wait) override;
   void write(std::string_view text, const Wait& wait) override;
   void send_eof(const Wait& wait) override;
   std::string stderr_tail() const override { return command_.stderr_tail(); }
+  std::uint64_t stderr_bytes() const override { return command_.stderr_bytes(); }
   ChannelEnd close(const Wait& wait) override;
 
 private:

@@ -119,9 +119,14 @@ ssize_t RemoteCommand::read_stream(int stream, std::string& to) {
 }
 
 void RemoteCommand::collect_stderr() {
-  while (read_stream(SSH_EXTENDED_DATA_STDERR, stderr_tail_) > 0)
+  for (;;) {
+    const auto count = read_stream(SSH_EXTENDED_DATA_STDERR, stderr_tail_);
+    if (count <= 0)
+      return;
+    stderr_bytes_ += static_cast<std::uint64_t>(count);
     if (stderr_tail_.size() > stderr_cap)
       stderr_tail_.erase(0, stderr_tail_.size() - stderr_cap);
+  }
 }
 
 std::optional<std::size_t> RemoteCommand::try_read(char* buffer, std::size_t size) {

@@ -36,6 +36,8 @@ public:
   bool try_closed();
 
   const std::string& stderr_tail() const { return stderr_tail_; }
+  /// All that came, also what the tail has lost.
+  std::uint64_t stderr_bytes() const { return stderr_bytes_; }
   /// What is known of its end by now. `clean` only after try_closed.
   ChannelEnd end() const;
   Connection& connection() { return *connection_; }
@@ -50,6 +52,7 @@ private:
   std::string stdout_; ///< read, but not asked for yet
   std::size_t stdout_taken_ = 0;
   std::string stderr_tail_;
+  std::uint64_t stderr_bytes_ = 0;
   bool closed_ = false;
 };
 

@@ -3,6 +3,8 @@
 
 #include "engine/base/text.h"
 
+#include <limits>
+
 namespace belay::ssh {
 
 std::string ChannelEnd::describe() const {
@@ -17,6 +19,12 @@ std::string ChannelEnd::describe() const {
     text = "ended without a status";
   const auto last = one_line(trim(stderr_tail));
   return last.empty() ? text : text + ": " + last;
+}
+
+std::size_t Channel::read(char* buffer, std::size_t size, const Wait& wait) {
+  constexpr auto whatever_stderr_says = std::numeric_limits<std::uint64_t>::max();
+  const auto count = read_or_stderr(buffer, size, whatever_stderr_says, wait);
+  return count.value_or(0);
 }
 
 } // namespace belay::ssh

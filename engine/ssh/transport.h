@@ -47,12 +47,18 @@ public:
   /// Up to `size` bytes of stdout; 0 at the end of it. Waits for the first byte; stderr is
   /// collected meanwhile. Throws Error{deadline_exceeded | cancelled | unreachable (connection
   /// lost)}.
-  virtual std::size_t read(char* buffer, std::size_t size, const Wait& wait) = 0;
+  std::size_t read(char* buffer, std::size_t size, const Wait& wait);
+  /// As read, but also ends, with nullopt, when more than `stderr_seen` bytes of stderr have come
+  /// and stdout has nothing: for whoever waits for what a program says there.
+  virtual std::optional<std::size_t>
+  read_or_stderr(char* buffer, std::size_t size, std::uint64_t stderr_seen, const Wait& wait) = 0;
   /// All of `text` to stdin. Throws as read does.
   virtual void write(std::string_view text, const Wait& wait) = 0;
   virtual void send_eof(const Wait& wait) = 0;
   /// The last bytes of stderr so far (at most 4 KiB).
   virtual std::string stderr_tail() const = 0;
+  /// How many bytes of stderr have come so far, those that the tail has lost included.
+  virtual std::uint64_t stderr_bytes() const = 0;
   /// Closes and waits for the command's end. A lost connection is a value here (clean = false).
   virtual ChannelEnd close(const Wait& wait) = 0;
 };

@@ -32,7 +32,8 @@ class TextChannel final : public ssh::Channel {
 public:
   TextChannel(std::shared_ptr<Line> line, std::string text)
       : line_(std::move(line)), text_(std::move(text)) {}
-  std::size_t read(char* buffer, std::size_t size, const Wait&) override {
+  std::optional<std::size_t> read_or_stderr(char* buffer, std::size_t size, std::uint64_t,
+                                            const Wait&) override {
     const std::lock_guard lock(line_->world.mutex);
     line_->require();
     const auto count = std::min(size, text_.size());
@@ -43,6 +44,7 @@ public:
   void write(std::string_view, const Wait&) override {}
   void send_eof(const Wait&) override {}
   std::string stderr_tail() const override { return {}; }
+  std::uint64_t stderr_bytes() const override { return 0; }
   ssh::ChannelEnd close(const Wait&) override { return {0, {}, {}, true}; }
 
 private:
@@ -59,7 +61,8 @@ public:
     say(hello);
   }
 
-  std::size_t read(char* buffer, std::size_t size, const Wait& wait) override {
+  std::optional<std::size_t> read_or_stderr(char* buffer, std::size_t size, std::uint64_t,
+                                            const Wait& wait) override {
     for (;;) {
       {
         const std::lock_guard lock(line_->world.mutex);
@@ -101,6 +104,7 @@ public:
   }
   void send_eof(const Wait&) override {}
   std::string stderr_tail() const override { return {}; }
+  std::uint64_t stderr_bytes() const override { return 0; }
   ssh::ChannelEnd close(const Wait&) override { return {0, {}, {}, true}; }
 
 private:

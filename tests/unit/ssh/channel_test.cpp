@@ -58,6 +58,38 @@ TEST_CASE("big output arrives whole, and only the last of a long error output is
   CHECK(end.stderr_tail.ends_with("last\n"));
 }
 
+TEST_CASE("what a command says on stderr can be waited for") {
+  TestSshd sshd;
+  TestTransport client;
+  const auto session = client.connect(sshd.address());
+  // Output first, so that a question on stderr does not hide it; then an answer, then its end.
+  const auto channel = session->exec("echo noise; head -c 5000 /dev/zero >&2; printf ask: >&2; "
+                                     "read answer; echo got $answer; echo ask: >&2",
+                                     limit());
+  std::string out;
+  const auto until_stderr = [&](std::uint64_t seen) {
+    char byte = 0;
+    for (;;) {
+      const auto count = channel->read_or_stderr(&byte, 1, seen, limit());
+      if (!count || *count == 0)
+        return count.has_value();
+      out += byte;
+    }
+  };
+  while (!channel->stderr_tail().ends_with("ask:"))
+    REQUIRE_FALSE(until_stderr(channel->stderr_bytes()));
+  CHECK(channel->stderr_bytes() == 5004);
+  CHECK(out == "noise\n");
+  char byte = 0;
+  CHECK(error_of([&] { channel->read_or_stderr(&byte, 1, 5004, Wait::at_most(50ms)); }).kind() ==
+        ErrorKind::deadline_exceeded);
+  channel->write("42\n", limit());
+  while (!until_stderr(channel->stderr_bytes())) {
+  }
+  CHECK(out == "noise\ngot 42\n");
+  CHECK(channel->close(limit()).stderr_tail.ends_with("ask:ask:\n"));
+}
+
 TEST_CASE("a killed command is no success") {
   TestSshd sshd;
   TestTransport client;
