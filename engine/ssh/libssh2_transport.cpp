@@ -6,7 +6,8 @@
 #include "engine/ssh/base64.h"
 #include "engine/ssh/connect_failure.h"
 #include "engine/ssh/key_exchange.h"
-#include "engine/ssh/libssh2_session.h"
+#include "engine/ssh/libssh2_command.h"
+#include "engine/ssh/link_session.h"
 #include "engine/ssh/target.h"
 #include "engine/ssh/tcp_connect.h"
 
@@ -145,7 +146,8 @@ std::unique_ptr<Session> Libssh2Transport::connect_once(const Attempt& attempt) 
     throw;
   }
   connection->start_keep_alive();
-  return std::make_unique<Libssh2Session>(std::move(connection));
+  return std::make_unique<LinkSession>(std::make_shared<Libssh2Link>(std::move(connection)),
+                                       "direct");
 }
 
 HostKeyExpectation Libssh2Transport::expect(const Attempt& attempt) {

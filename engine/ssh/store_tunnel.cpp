@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/ssh/store_tunnel.h"
 
+#include "engine/base/error.h"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -27,7 +29,7 @@ constexpr Duration channel_limit = std::chrono::seconds(30);
 
 } // namespace
 
-struct Libssh2StoreTunnel::Joint {
+struct LinkStoreTunnel::Joint {
   UniqueFd local;
   std::unique_ptr<RemoteCommand> command;
   std::string up{};          ///< towards the target
@@ -48,7 +50,7 @@ struct Libssh2StoreTunnel::Joint {
   bool send_down();
 };
 
-bool Libssh2StoreTunnel::Joint::take_local() {
+bool LinkStoreTunnel::Joint::take_local() {
   if (!reads_local())
     return false;
   std::array<char, 64 * 1024> chunk{};
@@ -63,7 +65,7 @@ bool Libssh2StoreTunnel::Joint::take_local() {
   return true;
 }
 
-std::size_t Libssh2StoreTunnel::Joint::send_up() {
+std::size_t LinkStoreTunnel::Joint::send_up() {
   if (remote_ended)
     up.clear(); // nobody reads it any more
   const auto count = up.empty() ? 0 : command->try_write(up);
@@ -73,7 +75,7 @@ std::size_t Libssh2StoreTunnel::Joint::send_up() {
   return count;
 }
 
-bool Libssh2StoreTunnel::Joint::take_remote() {
+bool LinkStoreTunnel::Joint::take_remote() {
   if (!reads_remote())
     return false;
   if (remote_ended)
@@ -88,7 +90,7 @@ bool Libssh2StoreTunnel::Joint::take_remote() {
   return true;
 }
 
-bool Libssh2StoreTunnel::Joint::send_down() {
+bool LinkStoreTunnel::Joint::send_down() {
   if (local_gone)
     down.clear();
   ssize_t count = 0;
@@ -104,20 +106,20 @@ bool Libssh2StoreTunnel::Joint::send_down() {
   return count > 0;
 }
 
-Libssh2StoreTunnel::Libssh2StoreTunnel(std::shared_ptr<Connection> connection)
+LinkStoreTunnel::LinkStoreTunnel(std::shared_ptr<RemoteLink> link)
     // Short: a unix socket's path has at most 107 bytes, and a TMPDIR may be long.
-    : connection_(std::move(connection)), directory_("/tmp/b."),
+    : link_(std::move(link)), directory_("/tmp/b."),
       socket_path_(directory_.path().string() + "/s") {
   listen();
   std::tie(pump_ended_, pump_lives_) = make_pipe();
   thread_ = std::thread([this] { pump(); });
 }
 
-Libssh2StoreTunnel::~Libssh2StoreTunnel() {
+LinkStoreTunnel::~LinkStoreTunnel() {
   finish(Wait::at_most(Duration::zero()));
 }
 
-void Libssh2StoreTunnel::listen() {
+void LinkStoreTunnel::listen() {
   listener_ = UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -128,7 +130,7 @@ void Libssh2StoreTunnel::listen() {
     throw Error::from_errno("making the socket " + socket_path_, errno);
 }
 
-std::optional<ChannelEnd> Libssh2StoreTunnel::finish(const Wait& wait) {
+std::optional<ChannelEnd> LinkStoreTunnel::finish(const Wait& wait) {
   if (!thread_.joinable())
     return last_end_;
   stop_.cancel();
@@ -138,8 +140,8 @@ std::optional<ChannelEnd> Libssh2StoreTunnel::finish(const Wait& wait) {
   return last_end_;
 }
 
-void Libssh2StoreTunnel::pump() {
-  while (!abandon_.cancelled() && !connection_->lost()) {
+void LinkStoreTunnel::pump() {
+  while (!abandon_.cancelled() && !link_->lost()) {
     if (step())
       continue;
     if (stop_.cancelled() && joints_.empty())
@@ -150,7 +152,7 @@ void Libssh2StoreTunnel::pump() {
   pump_lives_.reset();
 }
 
-bool Libssh2StoreTunnel::step() {
+bool LinkStoreTunnel::step() {
   bool moved = accept_one();
   for (auto joint = joints_.begin(); joint != joints_.end();) {
     moved |= advance(*joint);
@@ -164,14 +166,13 @@ bool Libssh2StoreTunnel::step() {
   return moved;
 }
 
-bool Libssh2StoreTunnel::accept_one() {
+bool LinkStoreTunnel::accept_one() {
   if (!waiting_ && !stop_.cancelled() && joints_.size() < joints_cap)
     waiting_ = UniqueFd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!waiting_ || (crowded_ && !joints_.empty()))
     return false;
   try {
-    auto command = std::make_unique<RemoteCommand>(connection_, store_command,
-                                                   Wait::at_most(channel_limit, abandon_.token()));
+    auto command = link_->start(store_command, Wait::at_most(channel_limit, abandon_.token()));
     joints_.push_back({std::move(waiting_), std::move(command)});
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::transport_unsupported && !joints_.empty()) {
@@ -184,7 +185,7 @@ bool Libssh2StoreTunnel::accept_one() {
   return true;
 }
 
-bool Libssh2StoreTunnel::advance(Joint& joint) {
+bool LinkStoreTunnel::advance(Joint& joint) {
   try {
     if (stop_.cancelled())
       joint.local_ended = true;
@@ -202,35 +203,34 @@ bool Libssh2StoreTunnel::advance(Joint& joint) {
   }
 }
 
-void Libssh2StoreTunnel::wait_for_something() {
+void LinkStoreTunnel::wait_for_something() {
   std::vector<pollfd> fds;
   const bool reads =
       std::ranges::any_of(joints_, [](const Joint& joint) { return joint.reads_remote(); });
-  fds.push_back({connection_->fd(), connection_->poll_events(reads), 0});
+  link_->add_polls(reads, fds);
   fds.push_back({abandon_.token().poll_fd(), POLLIN, 0});
   if (!stop_.cancelled())
     fds.push_back({stop_.token().poll_fd(), POLLIN, 0});
   if (!stop_.cancelled() && !waiting_ && joints_.size() < joints_cap)
     fds.push_back({listener_.get(), POLLIN, 0});
   for (const auto& joint : joints_) {
+    joint.command->add_polls({.output = joint.reads_remote(), .input = !joint.up.empty()}, fds);
     const int events = (joint.reads_local() ? POLLIN : 0) | (joint.down.empty() ? 0 : POLLOUT);
     if (events != 0) // without: a socket that hung up would wake us for ever
       fds.push_back({joint.local.get(), static_cast<short>(events), 0});
   }
-  const Wait until{connection_->next_beat(), {}};
+  const Wait until{link_->next_beat(), {}};
   poll(fds.data(), fds.size(), until.poll_milliseconds());
-  if (!reads && fds.front().revents != 0)
-    connection_->read_ahead();
-  connection_->tick();
+  link_->polled(reads);
 }
 
-void Libssh2StoreTunnel::leave_all() {
+void LinkStoreTunnel::leave_all() {
   listener_.reset();
   waiting_.reset();
   for (const auto& joint : joints_) {
     last_end_ = joint.command->end();
-    if (connection_->lost())
-      last_end_->stderr_tail += "connection lost: " + connection_->loss();
+    if (link_->lost())
+      last_end_->stderr_tail += "connection lost: " + link_->loss();
   }
   joints_.clear();
 }

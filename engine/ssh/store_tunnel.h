@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "engine/base/file.h"
 #include "engine/ssh/remote_command.h"
 
 #include <atomic>
@@ -10,7 +11,7 @@
 // The target's Nix store as a unix socket on this machine. Whoever connects to the socket talks to
 // `nix-daemon --stdio` on the target, over a channel of the connection that exists anyway. One
 // thread pumps both ways: it never waits for one side while the other has something, holds at most
-// a buffer each way (a slow reader is felt by the writer, through libssh2's windows and the
+// a buffer each way (a slow reader is felt by the writer, through SSH's windows and the
 // socket's own buffers), hands on half-closes, and keeps how the last channel ended, since the
 // program at the socket only sees an early end of file. Where sshd grants no second channel, the
 // next connection waits until the first one is through.
@@ -20,11 +21,11 @@ namespace belay::ssh {
 /// What runs on the target; constant, so that no word of a plan ever reaches a shell through it.
 extern const char* const store_command;
 
-class Libssh2StoreTunnel final : public StoreTunnel {
+class LinkStoreTunnel final : public StoreTunnel {
 public:
   /// Throws Error{system} where the socket cannot be made.
-  explicit Libssh2StoreTunnel(std::shared_ptr<Connection> connection);
-  ~Libssh2StoreTunnel() override;
+  explicit LinkStoreTunnel(std::shared_ptr<RemoteLink> link);
+  ~LinkStoreTunnel() override;
 
   std::string store_uri() const override { return "unix://" + socket_path_; }
   std::uint64_t bytes_sent() const override { return bytes_sent_; }
@@ -41,7 +42,7 @@ private:
   void wait_for_something();
   void leave_all();
 
-  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<RemoteLink> link_;
   TemporaryDirectory directory_;
   std::string socket_path_;
   UniqueFd listener_;

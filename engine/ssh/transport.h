@@ -81,8 +81,6 @@ public:
   /// Starts `command` (given to the user's login shell by sshd: quote it).
   virtual std::unique_ptr<Channel> exec(const std::string& command, const Wait& wait) = 0;
   virtual std::unique_ptr<StoreTunnel> open_store_tunnel(const Wait& wait) = 0;
-  /// Sends a keep-alive where one is due. Throws Error{unreachable} when the connection is dead.
-  virtual void keep_alive() = 0;
   /// How this connection was made, for the event's `confirm_path`: "direct", "proxy-command".
   virtual std::string path() const = 0;
 };

@@ -151,7 +151,6 @@ public:
   std::unique_ptr<ssh::StoreTunnel> open_store_tunnel(const Wait&) override {
     return std::make_unique<FakeTunnel>("fake:" + name_);
   }
-  void keep_alive() override {}
   std::string path() const override { return "direct"; }
 
 private:

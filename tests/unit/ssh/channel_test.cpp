@@ -159,7 +159,6 @@ TEST_CASE("a session that is killed is a lost connection, and what came before i
   CHECK(error.message().find("web-1") == 0);
   CHECK(rest == "eady\n");
   CHECK_FALSE(channel->close(limit()).clean);
-  CHECK(error_of([&] { session->keep_alive(); }).kind() == ErrorKind::unreachable);
   CHECK(error_of([&] { session->exec("true", limit()); }).kind() == ErrorKind::unreachable);
 }
 
