@@ -2,10 +2,23 @@
 # Every library: the installed one first, else the pinned source. Reasons: docs/dependencies.md.
 include(FetchContent)
 
+# What another build of this machine left in the user's package registry is not installed.
+set(CMAKE_FIND_USE_PACKAGE_REGISTRY OFF)
+set(CMAKE_EXPORT_NO_PACKAGE_REGISTRY ON)
+
 # belay_fetch(name url commit): the source at one commit; FETCHCONTENT_SOURCE_DIR_<NAME> overrides it.
+# It is part of our programs, not of our installation, and its headers' warnings are not ours.
 macro(belay_fetch name url commit)
-  FetchContent_Declare(${name} GIT_REPOSITORY ${url} GIT_TAG ${commit})
-  FetchContent_MakeAvailable(${name})
+  set_property(GLOBAL APPEND PROPERTY belay_fetched ${name})
+  if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.28)
+    FetchContent_Declare(${name} GIT_REPOSITORY ${url} GIT_TAG ${commit} EXCLUDE_FROM_ALL SYSTEM)
+    FetchContent_MakeAvailable(${name})
+  else()
+    FetchContent_Declare(${name} GIT_REPOSITORY ${url} GIT_TAG ${commit})
+    FetchContent_Populate(${name})
+    string(TOLOWER ${name} belay_lower)
+    add_subdirectory(${${belay_lower}_SOURCE_DIR} ${${belay_lower}_BINARY_DIR} EXCLUDE_FROM_ALL SYSTEM)
+  endif()
 endmacro()
 
 find_package(OpenSSL REQUIRED)
