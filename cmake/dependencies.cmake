@@ -21,13 +21,17 @@ macro(belay_fetch name url commit)
   endif()
 endmacro()
 
-find_package(OpenSSL REQUIRED)
-
 find_package(nlohmann_json 3.11 QUIET)
 if(NOT nlohmann_json_FOUND)
   belay_fetch(nlohmann_json https://github.com/nlohmann/json.git
     9cca280a4d0ccf0c08f47a99aa71d1b0e52f8d03) # v3.11.3
 endif()
+
+if(NOT BELAY_RUNNER)
+  return() # the agent needs no more
+endif()
+
+find_package(OpenSSL REQUIRED)
 
 find_package(yaml-cpp 0.7 QUIET)
 if(NOT yaml-cpp_FOUND)

@@ -24,12 +24,16 @@ if(BELAY_SANITIZE)
   endif()
 endif()
 
-# belay_layer(name SOURCES… LINKS…): the library of one folder.
+# belay_layer(name SOURCES… LINKS…): the library of one folder. Whoever links it once it is installed
+# takes over neither our warnings nor our source folder (cmake/install.cmake).
 function(belay_layer name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   add_library(belay_${name} STATIC ${ARG_SOURCES})
   add_library(belay::${name} ALIAS belay_${name})
-  target_link_libraries(belay_${name} PUBLIC belay_settings ${ARG_LINKS})
+  set_target_properties(belay_${name} PROPERTIES EXPORT_NAME ${name})
+  target_compile_features(belay_${name} PUBLIC cxx_std_20)
+  target_link_libraries(belay_${name}
+    PUBLIC $<BUILD_INTERFACE:belay_settings> Threads::Threads ${ARG_LINKS})
 endfunction()
 
 # belay_precompile_json(target): nlohmann/json is parsed once a target, not once a file.
