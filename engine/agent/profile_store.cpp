@@ -113,6 +113,10 @@ Problem NixProfiles::switch_generation(const std::string& profile, int number) {
 }
 
 Problem NixProfiles::delete_generation(const std::string& profile, int number) {
+  if (!read_profile(profile).generation.number) {
+    // Nix 2.26 looks at which generation is current, and aborts where none is.
+    return remove_link(profile + "-" + std::to_string(number) + "-link");
+  }
   return nix_env(profile, {"--delete-generations", std::to_string(number)});
 }
 
@@ -126,11 +130,11 @@ Problem NixProfiles::restore_link(const std::string& profile, const std::string&
   return std::nullopt;
 }
 
-Problem NixProfiles::remove_link(const std::string& profile) {
-  if (unlink(profile.c_str()) != 0 && errno != ENOENT) {
-    return problem_of_errno("cannot remove the link " + profile);
+Problem NixProfiles::remove_link(const std::string& link) {
+  if (unlink(link.c_str()) != 0 && errno != ENOENT) {
+    return problem_of_errno("cannot remove the link " + link);
   }
-  sync_directory(fs::path(profile).parent_path());
+  sync_directory(fs::path(link).parent_path());
   return std::nullopt;
 }
 

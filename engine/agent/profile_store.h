@@ -12,9 +12,9 @@
 
 // A Nix profile is a symlink to NAME-N-link beside it, which is a symlink into the store. This is
 // all that the transaction does with one. Changes go through nix-env, which knows its own locks;
-// only where a profile had no generation to go back to is the link itself put back by hand, made
-// beside and renamed over. Whether a change worked is never taken from an exit status alone: who
-// changes reads back.
+// only where a profile had no generation to go back to are links put back or taken away by hand,
+// the profile's own made beside and renamed over. Whether a change worked is never taken from an
+// exit status alone: who changes reads back.
 
 namespace belay::agent {
 
@@ -38,7 +38,7 @@ public:
   virtual Problem delete_generation(const std::string& profile, int number) = 0;
   /// The link itself, with this text.
   virtual Problem restore_link(const std::string& profile, const std::string& text) = 0;
-  virtual Problem remove_link(const std::string& profile) = 0;
+  virtual Problem remove_link(const std::string& link) = 0;
 };
 
 /// Real profiles, by nix-env. Any thread.
@@ -52,7 +52,7 @@ public:
   Problem switch_generation(const std::string& profile, int number) override;
   Problem delete_generation(const std::string& profile, int number) override;
   Problem restore_link(const std::string& profile, const std::string& text) override;
-  Problem remove_link(const std::string& profile) override;
+  Problem remove_link(const std::string& link) override;
 
 private:
   Problem nix_env(const std::string& profile, std::vector<std::string> words);

@@ -94,6 +94,20 @@ TEST_CASE("profile: what its link says") {
   }
 }
 
+TEST_CASE("profile: a generation can be deleted where none is current") {
+  Folder f;
+  f.program("bin/nix-env");
+  std::ofstream(f.path("bin/nix-env")) << "#!/bin/sh\nkill -ABRT $$\n"; // as Nix 2.26 does
+  belay::PosixProcessRunner processes;
+  NixProfiles profiles({f.path("bin/nix-env"), f.path("bin/nix-store")}, processes);
+  fs::create_symlink("/nix/store/x", f.path("system-1-link"));
+  CHECK_FALSE(profiles.delete_generation(f.path("system"), 1));
+  CHECK(profiles.generations(f.path("system")).empty());
+  fs::create_symlink("/nix/store/x", f.path("system-1-link"));
+  fs::create_symlink("system-1-link", f.path("system"));
+  CHECK(profiles.delete_generation(f.path("system"), 1)); // nix-env's to refuse
+}
+
 TEST_CASE("scripts: a wrapped system is told by where its program really stands") {
   Folder f;
   f.program("toplevel/bin/switch-to-configuration");
