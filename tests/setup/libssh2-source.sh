@@ -24,16 +24,7 @@ for program in apt-get dpkg-source; do
   }
 done
 
-# apt reads its own sources, one-line or deb822; what is asked for is where `main` of this
-# machine's release comes from.
-codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
-mirror=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' |
-  awk -v codename="$codename" '$2 == "main" && ($1 == codename || $1 ~ /stable$/) { print $3; exit }')
-[ -n "$mirror" ] || {
-  echo "libssh2-source.sh: apt has no source for '$codename main' to derive a mirror from" >&2
-  exit 1
-}
-
+mirror=$(bash "$(dirname "$0")/debian-mirror.sh")
 mkdir -p "$(dirname "$folder")"
 work=$(mktemp -d "$(dirname "$folder")/libssh2-source.XXXXXX")
 trap 'rm -rf "$work"' EXIT
