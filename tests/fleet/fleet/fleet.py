@@ -17,12 +17,12 @@ build-users-group =
 
 class Fleet:
     """Hosts `web-1`, `web-2` … (or `names`), up when the constructor returns. They go when this
-    program ends; there is nothing to call."""
+    program ends; there is nothing to call. `make_host` gets number, name and network."""
 
-    def __init__(self, count=1, names=None):
+    def __init__(self, count=1, names=None, make_host=Host):
         self.network = Network()
         names = names or [f"web-{number}" for number in range(1, count + 1)]
-        self.hosts = {name: Host(number, name, self.network)
+        self.hosts = {name: make_host(number, name, self.network)
                       for number, name in enumerate(names, 1)}
         self.key = world.HOME / ".ssh/id_ed25519"
         self._make_runner()
@@ -59,9 +59,15 @@ class Fleet:
             f"{host.name},{host.address} {host.public_key()}\n" for host in self))
 
 
-def hosts(count):
-    """Says how many hosts a scenario wants."""
+def hosts(count, make_host=Host):
+    """Says how many hosts a scenario wants, and of which kind."""
     def mark(scenario):
+        scenario.make_fleet = lambda: Fleet(count, make_host=make_host)
         scenario.hosts = count
         return scenario
     return mark
+
+
+def each_nix(scenario):
+    """Says that a scenario shall also run with each combination of Nix releases that there is."""
+    return scenario

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One host: a folder that is its root, a network namespace, and processes of its own in a PID
-namespace, so that "all its processes" is exact. It runs the machine's programs (/usr, read-only)
-on an /etc, /nix, /root, /home and /var of its own, which survive a reboot; /run and /tmp do not.
+namespace, so that "all its processes" is exact. It runs the machine's programs (/usr, read-only),
+or those of another tree, on an /etc, /nix, /root, /home and /var of its own, which survive a
+reboot; /run and /tmp do not.
 """
 
 import os
@@ -33,16 +34,17 @@ FROM_MACHINE = ["ld.so.cache", "nsswitch.conf", "services", "protocols", "login.
 
 
 class Host:
-    """`number` gives the address, `name` is what the runner calls it."""
+    """`number` gives the address, `name` is what the runner calls it, `programs` is the root of
+    the system whose programs it runs."""
 
-    def __init__(self, number, name, network):
+    def __init__(self, number, name, network, programs="/"):
         self.number, self.name, self.network = number, name, network
         self.address = network.address(number)
         self.space = f"{os.environ[world.INSIDE]}-{number}"
         self.folder = world.FLEET / "hosts" / str(number)
         self.root = self.folder / "root"
+        self.programs = pathlib.Path(programs)
         self.process = None
-        self.init = None
         self.authorized_key = ""
 
     def make(self, authorized_key):
@@ -57,7 +59,8 @@ class Host:
         self.process = subprocess.Popen(
             ["nsenter", f"--net=/run/netns/{self.space}", "unshare", "--mount", "--pid", "--uts",
              "--ipc", "--fork", "--kill-child", "--propagation", "private", "/bin/sh",
-             pathlib.Path(__file__).parent / "host_init.sh", self.root, self.name],
+             pathlib.Path(__file__).parent / "host_init.sh", self.root, self.name,
+             self.programs],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True,
             env={"PATH": world.SYSTEM_PATH})
 
@@ -65,7 +68,11 @@ class Host:
         with self.process.stdout as said:
             if said.readline() != "up\n":
                 raise RuntimeError(f"host {self.name} did not start")
-        self.init = world.first_child(self.process.pid)
+
+    @property
+    def init(self):
+        """Its first process."""
+        return world.first_child(self.process.pid)
 
     def halt(self):
         """Power off: every process of the host dies at once, files stay."""
@@ -143,18 +150,21 @@ class Host:
                        "etc/ssh", "etc/nix", "var/log", "var/lib", "var/empty", "var/tmp"]:
             (self.root / folder).mkdir(parents=True)
         for link in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]:
-            if pathlib.Path("/", link).is_symlink():
-                (self.root / link).symlink_to(os.readlink(f"/{link}"))
+            if (self.programs / link).is_symlink():
+                (self.root / link).symlink_to(os.readlink(self.programs / link))
         self._make_home("root", 0)
         self._write_etc()
         self.add_user("app", 1000)
-        # Where each activation leaves a line, whoever's it is.
+        self._make_mark_file()
+
+    def _make_mark_file(self):
+        """Where each activation leaves a line, whoever's it is."""
         self.path("/var/lib/activated").touch()
         self.path("/var/lib/activated").chmod(0o666)
 
     def _make_home(self, folder, owner):
         keys = self.root / folder / ".ssh"
-        keys.mkdir(parents=True)
+        keys.mkdir(parents=True, exist_ok=True)
         (keys / "authorized_keys").write_text(self.authorized_key)
         for path, mode in [(keys.parent, 0o700), (keys, 0o700), (keys / "authorized_keys", 0o600)]:
             os.chown(path, owner, owner)
@@ -163,7 +173,7 @@ class Host:
     def _write_etc(self):
         etc = self.root / "etc"
         for name in FROM_MACHINE:
-            source = pathlib.Path("/etc", name)
+            source = self.programs / "etc" / name
             if source.is_dir():
                 shutil.copytree(source, etc / name, symlinks=True)
             elif source.exists():

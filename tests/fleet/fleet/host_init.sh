@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # The first process of a test host: makes the host's own root the root, starts what a host starts at
-# boot and then only reaps. Arguments: the folder of the root, the host's name. Says "up" when it is.
+# boot and then only reaps. Arguments: the folder of the root, the host's name, the root of the system
+# whose programs it runs. Says "up" when it is.
 set -eu
-root=$1 name=$2
+root=$1 name=$2 programs=${3%/}
 
 mount --bind "$root" "$root"
-mount --bind /usr "$root/usr"
+mount --bind "$programs/usr" "$root/usr"
 mount -o remount,bind,ro "$root/usr"
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"

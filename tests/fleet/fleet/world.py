@@ -20,6 +20,8 @@ SKIPPED = 77
 FLEET = pathlib.Path("/run/belay-fleet")
 HOME = FLEET / "home"
 INSIDE = "BELAY_FLEET_INSIDE"
+TREE = "BELAY_FLEET_TREE"
+"""Where a second Debian would be; see debian13."""
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 NAMESPACES = ["--mount", "--net", "--pid", "--uts", "--ipc"]
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -28,10 +30,11 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 def enter(keep=()):
     """Goes on inside the world. `keep`: files or folders under /tmp or /run that stay visible."""
     if os.environ.get(INSIDE):
-        _furnish([REPOSITORY, *map(pathlib.Path, keep)])
+        _furnish([REPOSITORY, pathlib.Path(os.environ[TREE]), *map(pathlib.Path, keep)])
         return
     _become_root()
     _require_namespaces()
+    os.environ[TREE] = run("bash", REPOSITORY / "tests/setup/debian-tree.sh", "--path").strip()
     sys.exit(_start_inside())
 
 
@@ -90,7 +93,18 @@ def _start_inside():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, hand_on)
     code = outer.wait()
+    _remove_control_groups(environment[INSIDE])
     return code if code >= 0 else 128 - code
+
+
+def _remove_control_groups(own):
+    """The one thing that does not go by itself: hosts with systemd have had some."""
+    for line in pathlib.Path("/proc/self/mounts").read_text().splitlines():
+        _, folder, kind = line.split()[:3]
+        if kind == "cgroup2":
+            for group in pathlib.Path(folder).glob(f"belay-{own}-*"):
+                for path, _, _ in os.walk(group, topdown=False):
+                    os.rmdir(path)
 
 
 def first_child(pid):

@@ -6,10 +6,11 @@ import pathlib
 
 from fleet import check, world
 from fleet.flake import node, package, profile
-from fleet.fleet import hosts
+from fleet.fleet import each_nix, hosts
 from fleet.runner import deploy, start, wait_until
 
 
+@each_nix
 @hosts(4)
 def four_hosts(fleet):
     first = check.ended(deploy({host.name: node(host, package("one")) for host in fleet}), 0)
@@ -41,6 +42,7 @@ def only_the_targets(fleet):
     check.runs(fleet["web-2"], 1, "one", "one")
 
 
+@each_nix
 @hosts(1)
 def several_profiles_in_order(fleet):
     [web] = fleet
@@ -51,6 +53,7 @@ def several_profiles_in_order(fleet):
     check.equal(check.installed(web, "base"), (1, "base"), "profile base")
 
 
+@each_nix
 @hosts(1)
 def nix_settings_stay_at_home(fleet):
     """Forwarded to the target's daemon, the hook would run there and the missing key break it."""

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A deployment that the host judges bad is undone by the host, to exactly what ran before."""
 
+import os
+
 from fleet import check
 from fleet.flake import node, package, profile
-from fleet.fleet import hosts
+from fleet.fleet import each_nix, hosts
 from fleet.runner import deploy
 
 BROKEN = "echo 'starting postgresql.service ... failed' >&2\nexit 4\n"
 
 
+@each_nix
 @hosts(2)
 def activation_fails(fleet):
     check.ended(deploy({host.name: node(host, package("good")) for host in fleet}), 0)
@@ -63,6 +66,7 @@ def without_auto_rollback(fleet):
     check.runs(web, 2, "bad", "good bad")
 
 
+@each_nix
 @hosts(1)
 def first_generation_fails(fleet):
     [web] = fleet
@@ -73,6 +77,7 @@ def first_generation_fails(fleet):
     check.equal(check.activated(web), ["bad"], "activations")
 
 
+@each_nix
 @hosts(1)
 def unchanged_closure_fails_once(fleet):
     [web] = fleet
@@ -83,6 +88,22 @@ def unchanged_closure_fails_once(fleet):
     run = check.ended(deploy(nodes), 11)
     check.runs(web, 1, "good", "good good good")
     check.equal(run.node("web-1")["rollback"], "succeeded", "rollback")
+
+
+@each_nix
+@hosts(1)
+def link_straight_into_the_store(fleet):
+    """A profile link that somebody made by hand is put back as it was."""
+    [web] = fleet
+    check.ended(deploy({"web-1": node(web, package("good"))}), 0)
+    link = "/nix/var/nix/profiles/system"
+    path = web.output("realpath", link).strip()
+    web.output("ln", "-sfn", path, link)
+    run = check.ended(deploy({"web-1": node(web, package("bad", BROKEN))}), 11)
+    check.rolled_back(run, web, "activation", 2, None)
+    check.equal(os.readlink(web.path(link)), path, "profile")
+    check.equal(check.generations(web), [1], "generations")
+    check.equal(check.activated(web), "good bad good".split(), "activations")
 
 
 @hosts(1)
@@ -98,6 +119,7 @@ def unchanged_closure_fails_for_good(fleet):
     check.equal(run.cases()["web-1", "system: rollback"], "error rollback-failed", "JUnit")
 
 
+@each_nix
 @hosts(1)
 def second_profile_fails(fleet):
     [web] = fleet
@@ -118,6 +140,7 @@ def second_profile_fails(fleet):
                 "system1 base1 system2 base2 base1 system1".split(), "activations")
 
 
+@each_nix
 @hosts(1)
 def garbage_collected_in_the_window(fleet):
     """The way back stays on the disk although its generation was deleted meanwhile."""
