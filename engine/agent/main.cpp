@@ -18,7 +18,6 @@
 
 namespace {
 
-using std::string_literals::operator""s;
 namespace agent = belay::agent;
 
 constexpr const char* help =
@@ -102,7 +101,7 @@ int run(const Options& options) {
   if (options.verb == "--help") {
     print(help);
   } else if (options.verb == "--version") {
-    print("belay-agent "s + agent::version + " (" + belay::system_name() + ")\n");
+    print(std::string("belay-agent ") + agent::version + " (" + belay::system_name() + ")\n");
   } else if (options.verb == "serve") {
     const auto host = agent::look_around(options.state_directory, processes, clock);
     umask(022); // what scripts get is in the record

@@ -17,7 +17,7 @@ namespace belay {
 /// Throws Error{system} where the program cannot be started; the reason comes back through a pipe.
 class Child {
 public:
-  Child(const ProcessSpec& spec);
+  explicit Child(const ProcessSpec& spec);
   ~Child() {
     if (pid_ > 0) { // an exception passes: leave no child behind
       kill(-pid_, SIGKILL);

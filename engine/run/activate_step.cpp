@@ -11,7 +11,6 @@
 namespace belay::run {
 
 using event::Outcome;
-using event::Rollback;
 using event::Stage;
 
 namespace {

@@ -10,7 +10,6 @@
 
 namespace belay::run {
 
-using event::Outcome;
 using event::Stage;
 
 namespace {

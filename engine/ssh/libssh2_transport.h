@@ -38,7 +38,7 @@ struct Libssh2Options {
 
 class Libssh2Transport final : public Transport {
 public:
-  Libssh2Transport(ProcessRunner& processes, Libssh2Options options = {});
+  explicit Libssh2Transport(ProcessRunner& processes, Libssh2Options options = {});
 
   /// For Purpose::confirm: at once, one attempt, TCP and key exchange within min(5 s, a third of
   /// what is left).
