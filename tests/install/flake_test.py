@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""flake.nix and nix/ say what they should, as far as that can be known without nixpkgs: it is
+evaluated against tests/install/nixpkgs, and nothing of it is built.
+
+    flake_test.py NAME BUILD_FOLDER      one of the functions below
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import sys
+
+import place
+
+SYSTEMS = ["aarch64-linux", "x86_64-linux"]
+TARGETS = ["aarch64-linux", "i686-linux", "riscv64-linux", "x86_64-linux"]
+OF_THE_FLAKE = ["flake.nix", "nix", "CMakeLists.txt", "cmake", "engine", "reporters", "runner",
+                "docs", "README.md", "LICENSE", "ci-examples", "tests", ".clang-format"]
+
+
+class Flake:
+    """Ours, in a folder of its own, with the stub as its nixpkgs."""
+
+    def __init__(self, work):
+        self.folder, self.environment = work / "flake", place.private_nix(work)
+        self.folder.mkdir()
+        for name in OF_THE_FLAKE:
+            source, copy = place.REPOSITORY / name, self.folder / name
+            if source.is_dir():
+                shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, copy)
+
+    def nix(self, *words, **options):
+        stub = place.REPOSITORY / "tests/install/nixpkgs"
+        return place.run("nix", *words, "--no-write-lock-file", "--override-input", "nixpkgs",
+                         f"path:{stub}", env=self.environment, **options)
+
+    def value(self, attribute, function="x: x"):
+        return json.loads(self.nix("eval", "--json", f"path:{self.folder}#{attribute}",
+                                   "--apply", function))
+
+
+def outputs(work):
+    """Each output is of its kind, all of it evaluates, and none is missing."""
+    flake = Flake(work)
+    flake.nix("flake", "check", "--no-build", f"path:{flake.folder}")
+    shown = json.loads(flake.nix("flake", "show", "--json", f"path:{flake.folder}"))
+    place.equal(sorted(shown), ["apps", "checks", "devShells", "formatter", "nixosModules",
+                                "overlays", "packages"], "outputs")
+    packages = sorted(["default", "belay", "belay-agent", "belay-with-every-agent",
+                       *(f"belay-agent-{target}" for target in TARGETS)])
+    for system in SYSTEMS:
+        place.equal(sorted(shown["packages"][system]), packages, f"packages of {system}")
+        place.equal(sorted(shown["apps"][system]), ["belay", "default"], f"apps of {system}")
+
+
+def programs(work):
+    """The packages are this version, know CMake's switches, and carry the agents that they say."""
+    flake = Flake(work)
+    cmake = (place.REPOSITORY / "CMakeLists.txt").read_text()
+    [version] = re.findall(r"project\(belay VERSION ([0-9.]+) ", cmake)
+    facts = flake.value("packages.x86_64-linux", """builtins.mapAttrs (_: package: {
+        inherit (package) version cmakeFlags;
+        inherit (package.stdenv.hostPlatform) system isStatic;
+        installed = package.installPhase or "";
+      })""")
+    for name, package in facts.items():
+        place.equal(package["version"], version, f"version of {name}")
+        for flag in package["cmakeFlags"]:
+            [option] = re.findall(r"-D(\w+):BOOL=(?:TRUE|FALSE)$", flag)
+            assert f"option({option} " in cmake, f"{name}: there is no option {option}"
+    for target in TARGETS:
+        agent = facts[f"belay-agent-{target}"]
+        place.equal((agent["system"], agent["isStatic"]), (target, True), f"agent of {target}")
+    place.equal(agents_in(facts["belay"]), ["x86_64-linux"], "agents of belay")
+    place.equal(agents_in(facts["belay-with-every-agent"]), TARGETS, "agents of the full one")
+
+
+def agents_in(package):
+    return sorted(re.findall(r"\$out/share/belay/agents/([^/]+)/belay-agent\n",
+                             package["installed"]))
+
+
+def sources(work):
+    """What is built depends on what it is built from, and on nothing else."""
+    flake = Flake(work)
+    (flake.folder / "tests/noise").write_text("a change that concerns no program")
+    [source] = {flake.value(f"packages.{system}.belay-agent.src") for system in SYSTEMS}
+    place.equal(sorted(os.listdir(source)), ["CMakeLists.txt", "LICENSE", "cmake", "engine"],
+                "what the agent is built from")
+    place.equal(sorted(os.listdir(f"{source}/engine")), ["agent", "base"], "layers of the agent")
+    place.run("cmake", "-S", source, "-B", work / "out", "-DBELAY_RUNNER=OFF")
+    source = flake.value("packages.x86_64-linux.belay.src")
+    place.equal("tests" in os.listdir(source), False, "tests in the runner's source")
+
+
+def module(work):
+    """The unit for NixOS machines is the one that the agent arms."""
+    flake = Flake(work)
+    machine = f"path:{place.REPOSITORY}/tests/install/machine"
+    made = json.loads(flake.nix(
+        "eval", "--json", "--override-input", "belay", f"path:{flake.folder}", f"{machine}#enabled",
+        "--apply", "on: { unit = on.systemd.services.belay-recover;"
+                   " packages = map (package: package.pname) on.environment.systemPackages; }"))
+    place.equal(made["packages"], ["belay-agent"], "packages of the machine")
+    place.equal(json.loads(flake.nix("eval", "--json", "--override-input", "belay",
+                                     f"path:{flake.folder}", f"{machine}#plain")), {},
+                "what the module does unless it is enabled")
+
+    unit, service = made["unit"], dict(made["unit"]["serviceConfig"])
+    place.equal(unit["wantedBy"], ["multi-user.target"], "wantedBy")
+    command = service.pop("ExecStart").split()
+    assert command[0].endswith('/bin/belay-agent"'), command
+    place.equal(command[1:], ['"recover"', '"--state-directory"', '"/state"'], "ExecStart")
+    place.equal((service.pop("RemainAfterExit"), unit["restartIfChanged"]), (True, False),
+                "that switch-to-configuration leaves it alone")
+    settings = {"Description": unit["description"], "After": unit["after"][0],
+                "DefaultDependencies": "no" if not unit["unitConfig"]["DefaultDependencies"] else "",
+                "Before": unit["before"][0], "Conflicts": unit["conflicts"][0], **service}
+    place.equal(settings, armed_unit(), "the unit")
+
+
+def armed_unit():
+    """The settings that engine/agent writes, but for the command."""
+    source = (place.REPOSITORY / "engine/agent/boot_unit.cpp").read_text()
+    text = source[source.index('return "[Unit]'):source.index('"ExecStart="')]
+    return dict(re.findall(r'"(\w+)=([^"]*)\\n"', text))
+
+
+TESTS = [outputs, programs, sources, module]
+
+
+def main():
+    name, _build = sys.argv[1:]
+    [test] = [test for test in TESTS if test.__name__ == name]
+    place.require("nix")
+    with place.folder() as work:
+        test(pathlib.Path(work))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+# Package sets whose packages are derivations that nobody builds.
+{
+  lib,
+  system,
+  isStatic ? false,
+}:
+let
+  stdenv = {
+    hostPlatform = { inherit system isStatic; };
+    buildPlatform.canExecute = platform: platform.system == system;
+
+    mkDerivation =
+      attributes:
+      derivation (
+        removeAttrs attributes [ "meta" ]
+        // {
+          name = "${attributes.pname}-${attributes.version}";
+          inherit system;
+          builder = "/bin/sh";
+        }
+      )
+      // attributes
+      // {
+        inherit stdenv;
+        overrideAttrs = change: stdenv.mkDerivation (attributes // change attributes);
+      };
+  };
+
+  callPackage =
+    file: chosen:
+    let
+      function = import file;
+      wanted = builtins.functionArgs function;
+    in
+    function (builtins.intersectAttrs wanted packages // chosen)
+    // {
+      override = others: callPackage file (chosen // others);
+    };
+
+  others = lib.genAttrs [
+    "catch2_3"
+    "ccache"
+    "clang-tools"
+    "cli11"
+    "cmake"
+    "httplib"
+    "iproute2"
+    "jq"
+    "libssh2"
+    "libxml2"
+    "makeBinaryWrapper"
+    "ninja"
+    "nix"
+    "nixfmt-tree"
+    "nlohmann_json"
+    "openssh"
+    "openssl"
+    "pkg-config"
+    "python3"
+    "spdlog"
+    "yaml-cpp"
+  ] (pname: stdenv.mkDerivation { inherit pname; version = "0"; });
+
+  another = choice: import ./packages.nix ({ inherit lib system isStatic; } // choice);
+
+  packages = others // {
+    inherit lib stdenv callPackage;
+    mkShell =
+      { inputsFrom, packages }:
+      stdenv.mkDerivation {
+        pname = "shell";
+        version = "0";
+        inherit inputsFrom packages;
+      };
+    pkgsStatic = another { isStatic = true; };
+    pkgsCross = {
+      gnu64 = another { system = "x86_64-linux"; };
+      gnu32 = another { system = "i686-linux"; };
+      aarch64-multiplatform = another { system = "aarch64-linux"; };
+      riscv64 = another { system = "riscv64-linux"; };
+    };
+  };
+in
+packages
