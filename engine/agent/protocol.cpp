@@ -178,7 +178,8 @@ ReplyBody reply_body_from(const Json& json) {
 
 Json message_json(const Hello& hello) {
   return {{hello_key, hello.protocol}, {"version", hello.version}, {"system", hello.system},
-          {"user", hello.user},        {"uid", hello.uid},         {"detach", hello.detach}};
+          {"user", hello.user},        {"uid", hello.uid},         {"detach", hello.detach},
+          {"state_id", hello.state_id}};
 }
 Json message_json(const Reply& reply) {
   auto json = std::visit([](const auto& body) { return body_json(body); }, reply.body);
@@ -210,6 +211,7 @@ Hello hello_from(const Json& json) {
   hello.user = text_at(json, "user");
   hello.uid = integer_at(json, "uid");
   hello.detach = text_at(json, "detach");
+  hello.state_id = maybe_text_at(json, "state_id").value_or("");
   return hello;
 }
 

@@ -52,6 +52,9 @@ struct Hello {
   std::string user;    ///< who it runs as, by `id -un`
   std::int64_t uid = 0;
   std::string detach; ///< how keep will outlive the session: "systemd", "systemd-user", "session"
+  /// Which state directory this agent works in: two of a run that say the same share its one
+  /// transaction. Empty = not known.
+  std::string state_id;
 };
 
 // ---- requests ----

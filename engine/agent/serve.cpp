@@ -183,7 +183,8 @@ int serve(int in, int out_fd, const Host& host) {
                       .system = host.system,
                       .user = host.user,
                       .uid = host.uid,
-                      .detach = std::string(name_of(host.detachment))})) {
+                      .detach = std::string(name_of(host.detachment)),
+                      .state_id = identity_of(host.state_directory, boot_id())})) {
     return 1;
   }
   Server server(host, out);

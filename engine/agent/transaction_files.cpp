@@ -95,6 +95,22 @@ void secure_state_directory(const fs::path& directory) {
   }
 }
 
+std::string identity_of(const fs::path& directory, const std::string& boot) {
+  fs::path missing;
+  auto there = directory.lexically_normal();
+  struct stat facts {};
+  while (stat(there.c_str(), &facts) != 0) {
+    if (errno != ENOENT || !there.has_relative_path()) {
+      return "";
+    }
+    missing = there.filename() / missing;
+    there = there.parent_path();
+  }
+  return boot.empty() ? ""
+                      : boot + ":" + std::to_string(facts.st_dev) + ":" +
+                            std::to_string(facts.st_ino) + ":" + missing.string();
+}
+
 bool is_transaction_id(std::string_view text) {
   return text.size() >= 8 && text.size() <= 64 &&
          text.find_first_not_of("0123456789abcdef") == std::string_view::npos;

@@ -74,6 +74,11 @@ std::filesystem::path default_state_directory();
 /// symlink, ours, and out of others' reach (a mode that is too wide is narrowed).
 void secure_state_directory(const std::filesystem::path& directory);
 
+/// Equal for two paths to the same folder of the same running system, and for no others; also
+/// before the folder was made. `boot`: boot_id(). Empty where that is, or where nothing of the path
+/// can be looked at.
+std::string identity_of(const std::filesystem::path& directory, const std::string& boot);
+
 /// An id made by us: 8 to 64 lower-case hex digits, so that it is safe as a file's name.
 bool is_transaction_id(std::string_view text);
 

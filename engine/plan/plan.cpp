@@ -25,7 +25,8 @@ std::string rollback_of(const Profile& profile) {
 
 Row row_of(const Node& node, const Profile& profile) {
   return {one_line(node.name),
-          one_line(node.ssh_user.empty() ? node.hostname : node.ssh_user + "@" + node.hostname),
+          one_line(profile.login.user.empty() ? node.hostname
+                                              : profile.login.user + "@" + node.hostname),
           one_line(profile.name) + " (" + one_line(profile.user) + ")",
           "activate " + seconds(profile.activation_timeout) + ", confirm " +
               (profile.magic_rollback ? seconds(profile.confirm_timeout) : "off"),

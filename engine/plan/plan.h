@@ -16,12 +16,21 @@
 
 namespace belay::plan {
 
+/// How one logs in on the node's host. Two of a node may even lead to different machines (a port of
+/// a container): what they share there, only the target can say.
+struct Login {
+  std::string user;                 ///< empty: whatever ssh_config or the local user says
+  std::vector<std::string> options; ///< for ssh
+  bool operator==(const Login&) const = default;
+};
+
 struct Profile {
   std::string name;
   StorePath path;                          ///< the closure to activate
   std::optional<StorePath> derivation;     ///< builds `path`; nullopt: `path` was valid already
   std::optional<std::string> profile_path; ///< explicit; else the agent decides (5.7 of deploy-rs)
   std::string user;                        ///< owner of the profile on the target
+  Login login = {};                        ///< brings it over, and confirms
   std::string sudo = "sudo -u";            ///< words before the user's name
   bool auto_rollback = true;
   bool magic_rollback = true;
@@ -34,8 +43,6 @@ struct Node {
   std::string name;
   std::string flake;    ///< as given; target_of shows FLAKE#NODE
   std::string hostname; ///< as written: may be an ssh_config alias, host:port, an IPv6 literal
-  std::string ssh_user; ///< empty: whatever ssh_config or the local user says
-  std::vector<std::string> ssh_opts;
   std::optional<std::string> host_key;           ///< pinned: "ssh-ed25519 AAAA…"
   std::vector<Profile> profiles;                 ///< in the order of activation
   std::vector<std::string> unevaluated_profiles; ///< names, where evaluation_error is set

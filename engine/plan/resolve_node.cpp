@@ -149,37 +149,26 @@ private:
   }
 
   void add_profiles(Node& result) {
-    bool first = true;
     for (const std::string& name : ordered_profiles()) {
       const FlakeProfile& profile = node_.profiles.at(name);
       const Settings settings = settings_of(name, profile);
-      take_login(result, name, settings, first);
-      first = false;
       warn_of_what_is_not_done(name, settings);
       add_profile(result, name, profile, settings);
     }
   }
 
-  /// One connection serves all profiles of a node, so they have to agree on how to log in.
-  void take_login(Node& result, const std::string& profile, const Settings& settings, bool first) {
-    const std::string user = settings.ssh_user.value_or(input_.local_user);
-    std::vector<std::string> options = settings.ssh_opts.value_or(std::vector<std::string>{});
-    options.insert(options.end(), settings.extra_ssh_opts.begin(), settings.extra_ssh_opts.end());
+  Login login_of(const std::string& profile, const Settings& settings) {
+    Login login{settings.ssh_user.value_or(input_.local_user),
+                settings.ssh_opts.value_or(std::vector<std::string>{})};
+    login.options.insert(login.options.end(), settings.extra_ssh_opts.begin(),
+                         settings.extra_ssh_opts.end());
     if (settings.ssh_user) {
-      if (const auto complaint = check_ssh_word(user)) {
+      if (const auto complaint = check_ssh_word(login.user)) {
         problem("bad-value",
-                of_profile(profile) + ": sshUser " + in_quotes(user) + ": " + *complaint);
+                of_profile(profile) + ": sshUser " + in_quotes(login.user) + ": " + *complaint);
       }
     }
-    if (first) {
-      result.ssh_user = user;
-      result.ssh_opts = std::move(options);
-    } else if (result.ssh_user != user || result.ssh_opts != options) {
-      problem("different-logins",
-              of_profile(profile) + ": sshUser or sshOpts differ from those of the profile before",
-              "belay uses one login for all profiles of a node: set both for the whole node, in "
-              "the plan file or with --ssh-user and --ssh-opts");
-    }
+    return login;
   }
 
   void warn_of_what_is_not_done(const std::string& profile, const Settings& settings) {
@@ -245,6 +234,7 @@ private:
 
   void add_profile(Node& result, const std::string& name, const FlakeProfile& source,
                    const Settings& settings) {
+    auto login = login_of(name, settings);
     const auto user = user_of(name, settings);
     const auto sudo = settings.sudo.value_or("sudo -u");
     if (split_white_space(sudo).empty()) {
@@ -262,6 +252,7 @@ private:
                     derivation,
                     own && own->profile_path ? own->profile_path : source.profile_path,
                     user.value_or(""),
+                    std::move(login),
                     sudo};
     profile.auto_rollback = settings.auto_rollback.value_or(profile.auto_rollback);
     profile.magic_rollback = settings.magic_rollback.value_or(profile.magic_rollback);

@@ -104,20 +104,16 @@ NodeResult finish_node(const Contact& contact, const plan::Node& node, NodeIndex
   NodeResult result;
   result.node = index;
   NodeStages stages(context, node, {});
-  for (auto& owner : link.owners) {
-    if (owner.transaction.empty() || owner.profiles.empty()) {
-      continue;
-    }
-    try {
-      Follow(contact, node, link, *owner.profiles.front(), stages)
-          .demand(agent::FinishRequest{owner.transaction},
-                  Wait::at_most(finish_limit, context.abandon()));
-    } catch (const Error& error) {
-      // The target ends the transaction by itself when nobody asks any more; the verdict stands.
-      result.outcome = Outcome::error;
-      result.reason = error.reason();
-      result.message = std::string("the target was not told that the run is over: ") + error.what();
-    }
+  const auto untold = link.for_each_transaction([&](const Owner& owner) {
+    Follow(contact, node, link, *owner.profiles.front(), stages)
+        .demand(agent::FinishRequest{owner.transaction},
+                Wait::at_most(finish_limit, context.abandon()));
+  });
+  if (untold) {
+    // The target ends the transaction by itself when nobody asks any more; the verdict stands.
+    result.outcome = Outcome::error;
+    result.reason = untold->reason();
+    result.message = std::string("the target was not told that the run is over: ") + untold->what();
   }
   link.drop();
   return result;

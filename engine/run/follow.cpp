@@ -72,7 +72,9 @@ void Follow::listen() {
         take(changed->profile);
       }
     } else if (const auto* output = std::get_if<agent::ScriptOutput>(&message)) {
-      stages_.log("activation", output->text);
+      if (output->transaction == owner_.transaction && output->profile == profile_.name) {
+        stages_.log("activation", output->text);
+      }
     }
   });
 }

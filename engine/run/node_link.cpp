@@ -2,6 +2,7 @@
 #include "engine/run/node_link.h"
 
 #include <algorithm>
+#include <map>
 
 namespace belay::run {
 
@@ -13,17 +14,46 @@ constexpr Duration ping_interval = agent::idle_limit / 3;
 } // namespace
 
 Owner& NodeLink::owner_of(const plan::Profile& profile) {
-  const auto found = std::find_if(owners.begin(), owners.end(),
-                                  [&](const Owner& owner) { return owner.user == profile.user; });
-  if (found == owners.end()) {
-    throw Error(ErrorKind::internal, "no agent was started for user " + profile.user);
+  for (auto& owner : owners) {
+    const auto& own = owner.profiles;
+    if (std::find(own.begin(), own.end(), &profile) != own.end()) {
+      return owner;
+    }
   }
-  return *found;
+  throw Error(ErrorKind::internal, "no agent was started for profile " + profile.name);
+}
+
+WorkingConnection& NodeLink::connection_by(const plan::Login& login) {
+  for (auto& connection : connections) {
+    if (connection.login == login) {
+      return connection;
+    }
+  }
+  return connections.emplace_back(WorkingConnection{login, nullptr, std::nullopt});
+}
+
+std::optional<Error> NodeLink::for_each_transaction(const std::function<void(Owner&)>& tell) {
+  std::map<std::string, std::optional<Error>> told;
+  for (auto& owner : owners) {
+    const auto known = told.find(owner.transaction);
+    if (owner.transaction.empty() || (known != told.end() && !known->second)) {
+      continue;
+    }
+    try {
+      tell(owner);
+      told[owner.transaction].reset();
+    } catch (const Error& error) {
+      told[owner.transaction] = error;
+    }
+  }
+  const auto untold =
+      std::find_if(told.begin(), told.end(), [](const auto& one) { return one.second; });
+  return untold == told.end() ? std::nullopt : untold->second;
 }
 
 void NodeLink::drop() {
   owners.clear();
-  session.reset();
+  connections.clear();
 }
 
 void NodeLink::ping(const Ping& ping, const Owner* except) {
@@ -47,14 +77,15 @@ void NodeLink::ping(const Ping& ping, const Owner* except) {
   }
 }
 
-ssh::HostAddress address_of(const plan::Node& node) {
-  return {node.name, node.hostname, node.ssh_user, node.ssh_opts, node.host_key};
+ssh::HostAddress address_of(const plan::Node& node, const plan::Login& login) {
+  return {node.name, node.hostname, login.user, login.options, node.host_key};
 }
 
 AgentLink connect_fresh(const Contact& contact, const plan::Node& node, const Owner& owner,
                         const Wait& wait) {
   AgentLink link;
-  link.session = contact.transport.connect(address_of(node), ssh::Purpose::confirm, {}, wait);
+  link.session =
+      contact.transport.connect(address_of(node, owner.login), ssh::Purpose::confirm, {}, wait);
   link.client = std::make_unique<AgentClient>(*link.session, owner.command, wait);
   return link;
 }

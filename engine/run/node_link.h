@@ -8,30 +8,44 @@
 #include "engine/run/agent_finder.h"
 #include "engine/ssh/transport.h"
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
-// What the runner holds of one node between its steps: the working connection and, for each user
-// who owns profiles there, a conversation with an agent and the transaction that it opened. The
-// agent keeps a transaction revocable only while somebody asks for it, so a held link is pinged.
+// What the runner holds of one node between its steps: a working connection for each login that its
+// profiles name and, for each user who owns profiles there, a conversation with an agent and the
+// transaction that it opened. The agent keeps a transaction revocable only while somebody asks for
+// it, so a held link is pinged.
+//
+// A target has one transaction for each state directory, that is, for each profile user. Where two
+// logins lead to the same user there are two owners with one transaction: each speaks of it over
+// its own login, and so each profile is confirmed over the login that will be used next time.
 
 namespace belay::run {
 
-/// A connection and an agent on it. Several owners of a node share the working connection.
+/// One login, and what came over it.
+struct WorkingConnection {
+  plan::Login login;
+  std::shared_ptr<ssh::Session> session; ///< none = not made yet
+  std::optional<StorePath> agent;        ///< for the system that answers there
+};
+
+/// A connection and an agent on it. The owners that share a login share the working connection.
 struct AgentLink {
   std::shared_ptr<ssh::Session> session;
   std::unique_ptr<AgentClient> client; ///< after session: goes first
 };
 
-/// One user's part of a node.
+/// One user's part of a node, reached by one login.
 struct Owner {
+  plan::Login login;
   std::string user;    ///< of the profiles
   std::string command; ///< that starts the agent as that user
   std::vector<const plan::Profile*> profiles;
-  std::string transaction; ///< empty = none is open
+  std::string transaction; ///< empty = none is open; may be another owner's, too
   AgentLink link;          ///< may have no client: contact is lost
   Instant retry_at{};      ///< when a ping may connect anew
 };
@@ -63,10 +77,16 @@ struct Ping {
 
 struct NodeLink {
   std::mutex mutex; ///< held by a step for as long as it runs, by the pinger for one ping
-  std::shared_ptr<ssh::Session> session;
+  std::vector<WorkingConnection> connections;
   std::vector<Owner> owners;
 
+  /// That of `login`, which may not be connected yet.
+  WorkingConnection& connection_by(const plan::Login& login);
+  /// Of a profile of the plan. Throws Error{internal} where it has none.
   Owner& owner_of(const plan::Profile& profile);
+  /// Tells the target something of each open transaction, once: over one of its owners and, where
+  /// `tell` throws an Error, over the next one. Returns the Error of one that nobody could tell.
+  std::optional<Error> for_each_transaction(const std::function<void(Owner&)>& tell);
   /// Closes everything; what is open on the target is left to it.
   void drop();
   /// Asks each agent but that of `except` for its state where the last request is long ago. A link
@@ -74,7 +94,7 @@ struct NodeLink {
   void ping(const Ping& ping, const Owner* except = nullptr);
 };
 
-ssh::HostAddress address_of(const plan::Node& node);
+ssh::HostAddress address_of(const plan::Node& node, const plan::Login& login);
 
 /// A fresh connection in the confirm lane with an agent on it, for `owner`.
 AgentLink connect_fresh(const Contact& contact, const plan::Node& node, const Owner& owner,

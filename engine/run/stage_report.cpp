@@ -34,16 +34,19 @@ NodeStages::~NodeStages() {
 void NodeStages::start(const plan::Profile& profile, Stage stage) {
   running_profile_ = profile.name;
   running_ = stage;
-  started_ = BootClock::now();
-  tell(event::StageStarted{}, event::Level::debug);
+  if (begun_.emplace(Key{profile.name, stage}, BootClock::now()).second) {
+    tell(event::StageStarted{}, event::Level::debug);
+  }
 }
 
 void NodeStages::finish(const plan::Profile& profile, Stage stage, event::StageFinished data,
                         std::string message) {
   const Key key{profile.name, stage};
-  const bool was_running = running_ == stage && running_profile_ == profile.name;
-  if (was_running) {
-    data.duration = BootClock::now() - started_;
+  if (const auto begun = begun_.find(key); begun != begun_.end()) {
+    data.duration = BootClock::now() - begun->second;
+    begun_.erase(begun);
+  }
+  if (running_ == stage && running_profile_ == profile.name) {
     running_.reset();
   }
   std::erase(open_, key);

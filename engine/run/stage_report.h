@@ -6,6 +6,7 @@
 #include "engine/run/step_context.h"
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -26,6 +27,7 @@ public:
   NodeStages(const NodeStages&) = delete;
   NodeStages& operator=(const NodeStages&) = delete;
 
+  /// Several may have begun at once: the last one that was named here is the one that runs.
   void start(const plan::Profile& profile, event::Stage stage);
   /// `message` may be empty: then the event describes itself.
   void finish(const plan::Profile& profile, event::Stage stage, event::StageFinished data,
@@ -51,7 +53,7 @@ private:
   std::vector<Key> open_; ///< announced and not finished
   std::string running_profile_;
   std::optional<event::Stage> running_;
-  Instant started_{};
+  std::map<Key, Instant> begun_; ///< and not finished: when
 };
 
 /// How a caught error counts: cancelled, else error.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "tests/fakes/fake_world.h"
 
 #include <algorithm>
@@ -17,6 +18,9 @@ namespace {
 struct Line {
   FakeWorld& world;
   FakeHost& host;
+  std::string name;  ///< of the host
+  std::string user;  ///< who logged in
+  std::string login; ///< that and the options
   int epoch;
   bool killed = false;
 
@@ -54,10 +58,14 @@ private:
 
 class AgentChannel final : public ssh::Channel {
 public:
-  explicit AgentChannel(std::shared_ptr<Line> line) : line_(std::move(line)) {
+  /// `user`: as whom the agent runs; each has one state directory.
+  AgentChannel(std::shared_ptr<Line> line, const std::string& user)
+      : line_(std::move(line)), place_(line_->name + ":/home/" + user) {
     out_ = "motd: welcome\n";
     agent::Hello hello;
     hello.system = "x86_64-linux";
+    hello.user = user;
+    hello.state_id = place_;
     say(hello);
   }
 
@@ -92,9 +100,16 @@ public:
     for (auto end = in_.find('\n'); end != std::string::npos; end = in_.find('\n')) {
       const auto request = agent::decode_request(in_.substr(0, end));
       in_.erase(0, end + 1);
-      const bool confirms = std::holds_alternative<agent::ConfirmRequest>(request.body);
-      const auto reply = line_->world.handle(
-          line_->host, request.body, [this](const agent::Message& message) { say(message); });
+      const auto* confirm = std::get_if<agent::ConfirmRequest>(&request.body);
+      const bool confirms = confirm != nullptr;
+      if (confirms) {
+        line_->host.confirmed_by[confirm->profile] = line_->login;
+      } else if (const auto* activate = std::get_if<agent::ActivateRequest>(&request.body)) {
+        line_->host.activated_by[activate->profile] = line_->login;
+      }
+      const auto reply =
+          line_->world.handle(line_->host, place_, request.body,
+                              [this](const agent::Message& message) { say(message); });
       if (confirms && std::exchange(line_->host.loses_confirm_reply, false)) {
         line_->killed = true;
         return;
@@ -119,6 +134,7 @@ private:
   }
 
   std::shared_ptr<Line> line_;
+  std::string place_;
   std::string in_, out_;
   Instant last_beat_ = BootClock::now();
 };
@@ -138,24 +154,28 @@ private:
 
 class FakeSession final : public ssh::Session {
 public:
-  FakeSession(FakeWorld& world, std::string name, FakeHost& host)
-      : line_(std::make_shared<Line>(Line{world, host, host.epoch})), name_(std::move(name)) {}
+  FakeSession(FakeWorld& world, std::string name, FakeHost& host, std::string user,
+              std::string login)
+      : line_(std::make_shared<Line>(
+            Line{world, host, std::move(name), std::move(user), std::move(login), host.epoch})) {}
   std::unique_ptr<ssh::Channel> exec(const std::string& command, const Wait&) override {
     const std::lock_guard lock(line_->world.mutex);
     line_->require();
     if (command == "uname -sm") {
       return std::make_unique<TextChannel>(line_, line_->host.uname + "\n");
     }
-    return std::make_unique<AgentChannel>(line_);
+    // "'AGENT' serve", or "'sudo' '-u' 'USER' 'AGENT' serve"
+    const auto words = split_white_space(command);
+    const auto user = words.size() < 3 ? line_->user : words.at(words.size() - 3);
+    return std::make_unique<AgentChannel>(line_, user);
   }
   std::unique_ptr<ssh::StoreTunnel> open_store_tunnel(const Wait&) override {
-    return std::make_unique<FakeTunnel>("fake:" + name_);
+    return std::make_unique<FakeTunnel>("fake:" + line_->name + "|" + line_->login);
   }
   std::string path() const override { return "direct"; }
 
 private:
   std::shared_ptr<Line> line_;
-  std::string name_;
 };
 
 class FakeTransport final : public ssh::Transport {
@@ -165,7 +185,15 @@ public:
                                         const ssh::RetrySink&, const Wait& wait) override {
     const std::lock_guard lock(world_.mutex);
     wait.cancel.throw_if_cancelled();
-    auto& host = world_.hosts.at(address.hostname);
+    const auto& options = address.ssh_opts;
+    const auto port = std::find(options.begin(), options.end(), "-p");
+    const auto name =
+        port == options.end() ? address.hostname : address.hostname + ":" + *std::next(port);
+    auto login = address.user;
+    for (const auto& option : options) {
+      login += " " + option;
+    }
+    auto& host = world_.hosts.at(name);
     world_.tick(host, [](const agent::Message&) {});
     const bool confirm = purpose == ssh::Purpose::confirm;
     ++(confirm ? host.confirm_connections : host.connections);
@@ -173,10 +201,11 @@ public:
       --host.refused_logins;
       throw Error(ErrorKind::unreachable, address.hostname + ": connection refused");
     }
-    if (!host.reachable || (confirm && host.refuses_confirm)) {
+    if (!host.reachable ||
+        (confirm && (host.refuses_confirm || host.closed_logins.contains(login)))) {
       throw Error(ErrorKind::unreachable, address.hostname + ": no route to host");
     }
-    return std::make_unique<FakeSession>(world_, address.hostname, host);
+    return std::make_unique<FakeSession>(world_, name, host, address.user, login);
   }
 
 private:
@@ -230,7 +259,9 @@ public:
     wait.cancel.throw_if_cancelled();
     const std::lock_guard lock(world_.mutex);
     nix::CopyOutcome outcome;
-    auto& host = world_.hosts.at(request.store_uri.substr(std::string("fake:").size()));
+    const auto bar = request.store_uri.find('|');
+    const auto colon = request.store_uri.find(':') + 1;
+    auto& host = world_.hosts.at(request.store_uri.substr(colon, bar - colon));
     for (const auto& path : request.paths) {
       if (!world_.local_store.contains(path.string())) {
         outcome.process.status = 1;
@@ -239,6 +270,7 @@ public:
       }
       if (host.store.insert(path.string()).second) {
         outcome.copied.push_back(path.string());
+        host.brought_by[path.string()] = request.store_uri.substr(bar + 1);
       }
     }
     return outcome;

@@ -49,12 +49,19 @@ agent::TransactionStatus FakeWorld::describe(const FakeHost& host,
   return result;
 }
 
-agent::ReplyBody FakeWorld::prepare(FakeHost& host, const agent::PrepareRequest& request) {
+agent::ReplyBody FakeWorld::prepare(FakeHost& host, const std::string& place,
+                                    const agent::PrepareRequest& request) {
   if (!host.lock_holder.empty()) {
     return agent::Refusal{"lock-held", "held by run " + host.lock_holder, {}};
   }
+  for (const auto& [id, open] : host.transactions) {
+    if (open.place == place && !open.finished) {
+      return agent::Refusal{"lock-held", "held by transaction " + id, {}};
+    }
+  }
   FakeTransaction transaction;
-  transaction.id = "tx-" + std::to_string(host.transactions.size() + 1);
+  transaction.place = place;
+  transaction.id = "tx-" + std::to_string(++opened_);
   for (const auto& wanted : request.profiles) {
     if (!host.store.contains(wanted.closure)) {
       return agent::Refusal{"path-invalid", wanted.closure + " is not valid", {}};
@@ -147,10 +154,10 @@ void FakeWorld::tick(FakeHost& host, const Tell& tell) {
   }
 }
 
-agent::ReplyBody FakeWorld::handle(FakeHost& host, const agent::RequestBody& body,
-                                   const Tell& tell) {
+agent::ReplyBody FakeWorld::handle(FakeHost& host, const std::string& place,
+                                   const agent::RequestBody& body, const Tell& tell) {
   if (const auto* request = std::get_if<agent::PrepareRequest>(&body)) {
-    return prepare(host, *request);
+    return prepare(host, place, *request);
   }
   const auto id = std::visit(
       [](const auto& request) -> std::string {
@@ -161,7 +168,7 @@ agent::ReplyBody FakeWorld::handle(FakeHost& host, const agent::RequestBody& bod
       },
       body);
   const auto found = host.transactions.find(id);
-  if (found == host.transactions.end() || found->second.finished) {
+  if (found == host.transactions.end() || found->second.finished || found->second.place != place) {
     return agent::Refusal{"unknown-transaction", "there is no transaction " + id, {}};
   }
   auto& transaction = found->second;

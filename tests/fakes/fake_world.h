@@ -40,12 +40,13 @@ struct FakeTransaction {
     Instant confirm_by{};
   };
   std::string id;
+  std::string place; ///< the state directory that it locks
   std::vector<Profile> profiles;
   bool abandoned = false;
   bool finished = false;
 };
 
-/// One target.
+/// One target. Where ssh options hold `-p PORT`, it is another one: "NAME:PORT".
 struct FakeHost {
   bool reachable = true;
   bool refuses_confirm = false;     ///< nothing may log in any more, open connections live on
@@ -62,7 +63,11 @@ struct FakeHost {
   std::vector<std::string> activated; ///< closures whose script ran, in order
   std::map<std::string, FakeTransaction> transactions;
   int connections = 0, confirm_connections = 0;
-  int epoch = 0; ///< raised when open connections die
+  std::set<std::string> closed_logins; ///< nobody can confirm over these: "USER OPTION…"
+  std::map<std::string, std::string> brought_by;   ///< login, by store path
+  std::map<std::string, std::string> confirmed_by; ///< login, by profile
+  std::map<std::string, std::string> activated_by; ///< login, by profile
+  int epoch = 0;                                   ///< raised when open connections die
 };
 
 class FakeWorld {
@@ -76,8 +81,9 @@ public:
   std::unique_ptr<ssh::Transport> transport();
   std::unique_ptr<nix::NixStore> store();
 
-  /// What the agent of `host` does with a request; StatusChanged and the like go to `tell`.
-  agent::ReplyBody handle(FakeHost& host, const agent::RequestBody& body,
+  /// What the agent of `host` that works in state directory `place` does with a request;
+  /// StatusChanged and the like go to `tell`.
+  agent::ReplyBody handle(FakeHost& host, const std::string& place, const agent::RequestBody& body,
                           const std::function<void(agent::Message)>& tell);
   /// Lets deadlines pass.
   void tick(FakeHost& host, const std::function<void(agent::Message)>& tell);
@@ -85,7 +91,9 @@ public:
 
 private:
   using Tell = std::function<void(agent::Message)>;
-  agent::ReplyBody prepare(FakeHost& host, const agent::PrepareRequest& request);
+  int opened_ = 0; ///< transactions, on all hosts
+  agent::ReplyBody prepare(FakeHost& host, const std::string& place,
+                           const agent::PrepareRequest& request);
   void activate(FakeHost& host, FakeTransaction& transaction, FakeTransaction::Profile& profile,
                 const Tell& tell);
   void roll_back(FakeHost& host, FakeTransaction& transaction, FakeTransaction::Profile& profile,

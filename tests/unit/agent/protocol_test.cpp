@@ -105,9 +105,10 @@ TEST_CASE("protocol: requests come back as they went") {
 
 TEST_CASE("protocol: messages come back as they went") {
   const auto hello = round_trip_message(
-      Hello{protocol_version, "0.1.0", "x86_64-linux", awkward, 1000, "session"});
+      Hello{protocol_version, "0.1.0", "x86_64-linux", awkward, 1000, "session", "boot:1:2:"});
   CHECK(hello.user == awkward);
   CHECK(hello.uid == 1000);
+  CHECK(hello.state_id == "boot:1:2:");
   const auto changed = round_trip_message(StatusChanged{"tx", full_status()});
   CHECK(changed.profile.name == awkward);
   CHECK(changed.profile.state == State::awaiting_confirm);

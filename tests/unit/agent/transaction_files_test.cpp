@@ -38,6 +38,24 @@ TEST_CASE("state directory: is made, for its owner alone") {
   CHECK(f.mode() == 0700);
 }
 
+TEST_CASE("state directory: its identity is that of the folder, however one gets there") {
+  Folder f;
+  const auto before = identity_of(f.state, "boot");
+  CHECK_FALSE(before.empty());
+  CHECK(identity_of(f.folder.path() / "nix/../nix/belay", "boot") == before);
+  CHECK(identity_of(f.folder.path() / "nix/other", "boot") != before);
+  const auto alias = f.folder.path() / "alias";
+  fs::create_directory_symlink(f.folder.path(), alias);
+  CHECK(identity_of(alias / "nix/belay", "boot") == before);
+
+  secure_state_directory(f.state);
+  const auto made = identity_of(f.state, "boot");
+  CHECK(made != before);
+  CHECK(identity_of(alias / "nix/belay", "boot") == made);
+  CHECK(identity_of(f.state, "another boot") != made);
+  CHECK(identity_of(f.state, "").empty());
+}
+
 TEST_CASE("state directory: a symlink is not followed") {
   Folder f;
   const auto elsewhere = f.folder.path() / "elsewhere";

@@ -19,8 +19,9 @@ Plan sample() {
   web.name = "web.1\n\x1b[31m";
   web.flake = ".";
   web.hostname = "web-1.internal";
-  web.ssh_user = "deploy";
-  web.profiles.push_back(Profile{"system", *path, std::nullopt, std::nullopt, "root"});
+
+  web.profiles.push_back(
+      Profile{"system", *path, std::nullopt, std::nullopt, "root", {"deploy", {"-4"}}});
   plan.nodes.push_back(web);
   Node old;
   old.name = "old";
@@ -65,6 +66,8 @@ TEST_CASE("the JSON has every field and no secret") {
   CHECK(web.at("host_key") == nullptr);
   CHECK(web.at("profiles").at(0).at("confirm_timeout_s") == 30);
   CHECK(web.at("profiles").at(0).at("derivation") == nullptr);
+  CHECK(web.at("profiles").at(0).at("ssh_user") == "deploy");
+  CHECK(web.at("profiles").at(0).at("ssh_opts") == json::array({"-4"}));
   CHECK(plan.at("nodes").at(1).at("skip") == true);
   CHECK(plan.at("policy").at("on_failure") == "stop");
   CHECK(plan.at("policy").at("limits").at("copy") == 4);

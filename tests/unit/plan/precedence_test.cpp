@@ -62,7 +62,7 @@ std::string text_of(bool value) {
 
 const std::vector<Row> rows{
     {"sshUser", [](Settings& s, bool b) { s.ssh_user = b ? "b" : "a"; },
-     [](const Node& n) { return n.ssh_user; }},
+     [](const Node& n) { return n.profiles[0].login.user; }},
     {"user", [](Settings& s, bool b) { s.user = b ? "b" : "a"; },
      [](const Node& n) { return n.profiles.at(0).user; }},
     {"sudo", [](Settings& s, bool b) { s.sudo = b ? "b" : "a"; },
@@ -117,7 +117,7 @@ TEST_CASE("sshOpts concatenate within the flake and are replaced above it") {
       world.level(level).ssh_opts = List{names.at(level)};
     }
     INFO(highest);
-    CHECK(world.resolved().ssh_opts == expected.at(highest));
+    CHECK(world.resolved().profiles[0].login.options == expected.at(highest));
   }
 }
 
@@ -128,11 +128,11 @@ TEST_CASE("extraSshOpts append, and fall with the list that they extend") {
   world.level(3).extra_ssh_opts = {"settings"};
   world.level(2).extra_ssh_opts = {"node"};
   world.level(1).extra_ssh_opts = {"profile"};
-  CHECK(world.resolved().ssh_opts == List{"flake", "profile", "node", "settings"});
+  CHECK(world.resolved().profiles[0].login.options == List{"flake", "profile", "node", "settings"});
   world.level(2).ssh_opts = List{"own"};
-  CHECK(world.resolved().ssh_opts == List{"own", "profile", "node"});
+  CHECK(world.resolved().profiles[0].login.options == List{"own", "profile", "node"});
   world.level(0).ssh_opts = List{"line"};
-  CHECK(world.resolved().ssh_opts == List{"line"});
+  CHECK(world.resolved().profiles[0].login.options == List{"line"});
 }
 
 TEST_CASE("the built-in defaults are deploy-rs's") {
@@ -147,7 +147,7 @@ TEST_CASE("the built-in defaults are deploy-rs's") {
   CHECK(profile.confirm_timeout == Seconds(30));
   CHECK(profile.activation_timeout == Seconds(240));
   CHECK_FALSE(profile.fast_connection);
-  CHECK(node.ssh_opts.empty());
+  CHECK(node.profiles[0].login.options.empty());
 }
 
 TEST_CASE("a key that the table has and Settings merges: over, for all of them") {

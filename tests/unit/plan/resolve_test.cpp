@@ -169,7 +169,7 @@ TEST_CASE("what the flake or the settings cannot mean is a problem") {
     world.web().profiles.erase("app");
     CHECK(world.problem().starts_with(
         "error: node \"web-1\", profile \"system\": neither user nor sshUser is set; "));
-    CHECK(world.plan().nodes[0].ssh_user == "ci");
+    CHECK(world.plan().nodes[0].profiles[0].login.user == "ci");
   }
   SECTION("a user that is none") {
     for (const char* bad : {"a b", "-x", "", "a;b", "$", "a$b"}) {
@@ -212,15 +212,39 @@ TEST_CASE("what the flake or the settings cannot mean is a problem") {
     world.web().profiles["app"].settings.interactive_sudo = true;
     CHECK(world.problem().find("interactiveSudo needs somebody to ask") != std::string::npos);
   }
-  SECTION("two logins for one node") {
-    world.web().profiles["app"].settings.ssh_user = "alice";
-    CHECK(world.problem().find("sshUser or sshOpts differ") != std::string::npos);
-    world.input.overrides.settings.ssh_user = "root";
-    CHECK(world.problem().empty());
-  }
   SECTION("an empty sudo") {
     world.file.settings.sudo = " ";
     CHECK(world.problem().find("sudo is empty") != std::string::npos);
+  }
+}
+
+TEST_CASE("each profile has a login of its own") {
+  World world;
+  world.web().settings.ssh_opts = Names{"-p", "2022"};
+  world.web().profiles["app"].settings.ssh_user = "alice";
+  world.web().profiles["app"].settings.ssh_opts = Names{"-i", "key"};
+  world.file.nodes["web-1"].profiles["app"].settings.extra_ssh_opts = {"-4"};
+  SECTION("from the flake and the plan file") {
+    const Plan plan = world.with_file();
+    CHECK(world.lines().empty());
+    const auto& profiles = plan.nodes[1].profiles;
+    REQUIRE(profiles.size() == 2);
+    CHECK(profiles[0].name == "app");
+    CHECK(profiles[0].login == Login{"alice", {"-i", "key", "-p", "2022", "-4"}});
+    CHECK(profiles[0].user == "alice");
+    CHECK(profiles[1].login == Login{"root", {"-p", "2022"}});
+    CHECK(profiles[1].user == "root");
+  }
+  SECTION("from the command line, for all") {
+    world.input.overrides.settings.ssh_user = "bob";
+    world.input.overrides.settings.ssh_opts = Names{};
+    for (const auto& profile : world.plan().nodes[1].profiles) {
+      CHECK(profile.login == Login{"bob", {}});
+    }
+  }
+  SECTION("a bad one is named with its profile") {
+    world.web().profiles["app"].settings.ssh_user = "-oProxyCommand=x";
+    CHECK(world.problem().starts_with("error: node \"web-1\", profile \"app\": sshUser "));
   }
 }
 

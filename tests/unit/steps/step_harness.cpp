@@ -40,11 +40,17 @@ std::string StepHarness::new_closure(const std::string& profile) {
 StepHarness::StepHarness(const NodeSpec& spec) {
   plan::Node node;
   node.name = node.hostname = "web";
-  node.ssh_user = "root";
   auto& host = world.hosts["web"];
   for (const auto& name : spec.profiles) {
     plan::Profile profile{name, fakes::fake_path(name + "-2"), fakes::fake_path(name + "-2.drv"),
                           std::nullopt, "root"};
+    profile.login.user = "root";
+    if (const auto found = spec.logins.find(name); found != spec.logins.end()) {
+      profile.login = found->second;
+    }
+    if (const auto found = spec.users.find(name); found != spec.users.end()) {
+      profile.user = found->second;
+    }
     profile.auto_rollback = spec.auto_rollback;
     profile.magic_rollback = spec.magic_rollback;
     profile.confirm_timeout = plan::Seconds(1);

@@ -20,6 +20,8 @@ struct NodeSpec {
   std::vector<std::string> profiles = {"system"};
   bool magic_rollback = true;
   bool auto_rollback = true;
+  std::map<std::string, plan::Login> logins = {}; ///< by profile; others log in as root
+  std::map<std::string, std::string> users = {};  ///< by profile; others belong to root
 };
 
 class StepHarness {

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/run/open_transactions.h"
+
+#include "engine/base/error.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace belay::run {
+
+using event::Stage;
+
+namespace {
+
+constexpr Duration agent_start_limit = std::chrono::seconds(60);
+// prepare may first have to end an earlier deploy that nobody kept, its confirm timeout included.
+constexpr Duration prepare_limit = std::chrono::minutes(6);
+
+class Opener {
+public:
+  explicit Opener(const Opening& of) : of_(of) {}
+
+  void open() {
+    find_owners();
+    try {
+      for (auto& owner : of_.link.owners) {
+        if (owner.transaction.empty()) {
+          lock(together_with(owner));
+        }
+      }
+    } catch (...) {
+      release();
+      throw;
+    }
+  }
+
+private:
+  void find_owners() {
+    for (const auto& profile : of_.node.profiles) {
+      auto& owner = owner_for(profile);
+      owner.profiles.push_back(&profile);
+    }
+  }
+
+  Owner& owner_for(const plan::Profile& profile) {
+    const auto& agent = *of_.link.connection_by(profile.login).agent;
+    auto command = serve_command(
+        profile.sudo, profile.user == profile.login.user ? "" : profile.user, agent.string());
+    for (auto& owner : of_.link.owners) {
+      if (owner.login == profile.login && owner.command == command) {
+        return owner;
+      }
+    }
+    Owner owner;
+    owner.login = profile.login;
+    owner.user = profile.user;
+    owner.command = std::move(command);
+    return of_.link.owners.emplace_back(std::move(owner));
+  }
+
+  void start_agent(Owner& owner) {
+    if (owner.link.client) {
+      return;
+    }
+    of_.stages.start(*owner.profiles.front(), Stage::lock);
+    owner.link.session = of_.link.connection_by(owner.login).session;
+    owner.link.client = std::make_unique<AgentClient>(*owner.link.session, owner.command,
+                                                      Wait::at_most(agent_start_limit, of_.cancel));
+  }
+
+  /// `first` and who has to share its transaction: owners whose agents keep their state in the same
+  /// place would find each other's lock. Whether two logins lead there, only the target can say.
+  std::vector<Owner*> together_with(Owner& first) {
+    start_agent(first);
+    const auto& place = first.link.client->hello().state_id;
+    std::vector<Owner*> owners = {&first};
+    for (auto& other : of_.link.owners) {
+      if (&other == &first || other.user != first.user || !other.transaction.empty()) {
+        continue;
+      }
+      start_agent(other);
+      if (!place.empty() && other.link.client->hello().state_id == place) {
+        owners.push_back(&other);
+      }
+    }
+    return owners;
+  }
+
+  /// Their profiles, in the plan's order.
+  std::vector<const plan::Profile*> profiles_of(const std::vector<Owner*>& owners) const {
+    std::vector<const plan::Profile*> profiles;
+    for (const auto& profile : of_.node.profiles) {
+      const auto* owner = &of_.link.owner_of(profile);
+      if (std::find(owners.begin(), owners.end(), owner) != owners.end()) {
+        profiles.push_back(&profile);
+      }
+    }
+    return profiles;
+  }
+
+  void lock(const std::vector<Owner*>& owners) {
+    const auto profiles = profiles_of(owners);
+    const auto& first = *profiles.front();
+    of_.stages.start(first, Stage::lock);
+    const auto reply = owners.front()->link.client->call(prepare_request(*owners.front(), profiles),
+                                                         Wait::at_most(prepare_limit, of_.cancel));
+    if (const auto* refusal = std::get_if<agent::Refusal>(&reply)) {
+      throw error_of(*refusal);
+    }
+    const auto* status = std::get_if<agent::TransactionStatus>(&reply);
+    if (status == nullptr) {
+      throw Error(ErrorKind::protocol, "the agent answered prepare with something else");
+    }
+    for (auto* owner : owners) {
+      owner->transaction = status->transaction;
+    }
+    tell_earlier(*status);
+    for (const auto* profile : profiles) {
+      of_.stages.start(*profile, Stage::lock);
+      event::StageFinished done;
+      done.generation_before = status_of(*status, profile->name).recorded.number;
+      done.details = status->details;
+      of_.stages.finish(*profile, Stage::lock, std::move(done));
+    }
+  }
+
+  agent::PrepareRequest prepare_request(const Owner& owner,
+                                        const std::vector<const plan::Profile*>& profiles) const {
+    agent::PrepareRequest request;
+    request.run = of_.contact.run;
+    request.holder_url = of_.contact.holder_url;
+    // The path of the store object that holds the program: the agent is a file of its own.
+    request.agent = of_.link.connection_by(owner.login).agent->string();
+    for (const auto* profile : profiles) {
+      request.profiles.push_back({profile->name, profile->profile_path, profile->path.string(),
+                                  profile->auto_rollback, profile->magic_rollback,
+                                  profile->confirm_timeout, profile->activation_timeout});
+    }
+    return request;
+  }
+
+  void tell_earlier(const agent::TransactionStatus& status) {
+    for (const auto& earlier : status.earlier) {
+      for (const auto& profile : earlier.profiles) {
+        of_.stages.log("agent", "an earlier deploy (run " + earlier.run + ") left profile " +
+                                    profile.name + " " + std::string(name_of(profile.state)) +
+                                    (profile.message.empty() ? "" : ": " + profile.message));
+      }
+    }
+  }
+
+  /// Gives back the locks that were taken already; nothing was changed under them.
+  void release() {
+    const auto untold = of_.link.for_each_transaction([](Owner& owner) {
+      owner.link.client->call(agent::FinishRequest{owner.transaction},
+                              Wait::at_most(silence_limit));
+    });
+    if (untold) {
+      of_.stages.log("agent", std::string("the lock is left to the target: ") + untold->what());
+    }
+    of_.link.drop();
+  }
+
+  const Opening& of_;
+};
+
+} // namespace
+
+void open_transactions(const Opening& of) {
+  Opener(of).open();
+}
+
+} // namespace belay::run
