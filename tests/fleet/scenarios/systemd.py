@@ -4,16 +4,17 @@
 from fleet import check
 from fleet.flake import node, package
 from fleet.fleet import hosts
-from fleet.runner import deploy
+from fleet.runner import deploy, start, wait_until
 from fleet.systemd_host import SystemdHost
+from scenarios import users
 
-LOOK = "cat /proc/self/cgroup >/var/lib/own-group\nps -wweo cgroup:200,args >/var/lib/processes\n"
+LOOK = "ps -wweo cgroup:300,args >~/processes\n"
 
 
-def unit_of(host, program):
-    """The unit in which a program ran while the script looked around."""
-    [line] = [line for line in host.read("/var/lib/processes").splitlines() if program in line]
-    return line.split()[0].rpartition("/")[2]
+def group_of(host, program, home="/root"):
+    """The control group in which a program ran while the script looked around."""
+    [line] = [line for line in host.read(f"{home}/processes").splitlines() if program in line]
+    return line.split()[0].removeprefix("0::")
 
 
 @hosts(1, SystemdHost)
@@ -26,7 +27,191 @@ def units_of_their_own(fleet):
                 "details of the lock")
     [transaction] = [path.name for path in web.path("/nix/var/nix/belay").iterdir()
                      if path.is_dir()]
-    check.equal(unit_of(web, "belay-agent keep"), f"belay-{transaction}.service", "keeper's unit")
-    script = unit_of(web, "/deploy-rs-activate")
-    assert script.startswith(f"belay-{transaction}-act-0-") and script.endswith(".scope"), script
+    check.equal(group_of(web, "belay-agent keep"), f"/system.slice/belay-{transaction}.service",
+                "group of the keeper")
+    script = group_of(web, "/deploy-rs-activate")
+    assert script.startswith(f"/system.slice/belay-{transaction}-act-0-"), script
+    web.nothing_left()
+
+
+def good(web, script=""):
+    check.ended(deploy({"web-1": node(web, package("good", script))}), 0)
+
+
+@hosts(1, SystemdHost)
+def activation_fails(fleet):
+    [web] = fleet
+    good(web)
+    run = check.ended(deploy({"web-1": node(web, package("bad", "exit 4\n"))}), 11)
+    check.rolled_back(run, web, "activation", 2, 1)
+    check.runs(web, 1, "good", "good bad good")
+    web.nothing_left()
+
+
+@hosts(1, SystemdHost)
+def sshd_restarted(fleet):
+    """As a system's activation does it: the manager, its bus and the way in begin anew, and what a
+    boot would start is started, `recover` among it."""
+    [web] = fleet
+    good(web)
+    anew = ("systemctl daemon-reexec\nsystemctl restart dbus ssh systemd-logind\n"
+            "systemctl start multi-user.target\nsleep 1\necho still here\n")
+    run = check.ended(deploy({"web-1": node(web, package("new", anew))}), 0)
+    check.runs(web, 2, "new", "good new")
+    assert "still here" in str(run.select("log")), "output after the restart"
+    assert "Finished" in web.output("journalctl", "--unit", "belay-recover"), "recover"
+    web.nothing_left()
+
+
+@hosts(1, SystemdHost)
+def session_terminated(fleet):
+    """Every process of the login that asked for the deploy is gone before the script has ended."""
+    [web] = fleet
+    good(web)
+    shut = "loginctl terminate-user root\nsleep 2\n"
+    check.ended(deploy({"web-1": node(web, package("new", shut))}), 0)
+    check.runs(web, 2, "new", "good new")
+    web.nothing_left()
+
+
+@hosts(1, SystemdHost)
+def keeper_killed(fleet):
+    """systemd starts it again; what it had begun is undone, and the script goes with its scope."""
+    [web] = fleet
+    good(web)
+    run = start({"web-1": node(web, package("slow", "sleep 998\n"))})
+    wait_until(lambda: "slow" in check.activated(web), "the script runs")
+    [unit] = [unit for unit in web.units() if unit.endswith(".service")]
+    web.output("systemctl", "kill", "--signal=KILL", unit)
+    check.rolled_back(check.ended(run.wait(), 11), web, "activation", 2, 1)
+    check.runs(web, 1, "good", "good slow good")
+    said = web.output("journalctl", "--unit", unit)
+    assert "Scheduled restart job, restart counter is at 1" in said, said
+    web.nothing_left()
+
+
+@hosts(1, SystemdHost)
+def script_hangs(fleet):
+    """Deaf to TERM, in a session of its own, nobody's child and without its environment: the
+    scope has it all the same."""
+    [web] = fleet
+    good(web)
+    deaf = "setsid env -i sh -c 'trap \"\" TERM; sleep 997; sleep 998' &\nsleep 999\n"
+    run = check.ended(deploy({"web-1": node(web, package("bad", deaf), activationTimeout=2)}), 11)
+    check.rolled_back(run, web, "activation", 2, 1)
+    check.equal(run.node("web-1")["reason"], "activation-timeout", "reason")
+    check.runs(web, 1, "good", "good bad good")
+    web.nothing_left()
+
+
+def undone_at_boot(web, script, trigger):
+    good(web)
+    boot = web.boot_id()
+    run = start({"web-1": node(web, package("bad", script), confirmTimeout=30)})
+    web.wait_for_reboot(boot)
+    check.rolled_back(check.ended(run.wait(), 11), web, trigger, 2, 1)
+    check.runs(web, 1, "good", "good bad good")
+    web.nothing_left()
+    assert "Finished" in web.output("journalctl", "--unit", "belay-recover"), "recover"
+
+
+@hosts(1, SystemdHost)
+def reboot_before_confirm(fleet):
+    """The script has ended well, and nobody can confirm before the reboot."""
+    undone_at_boot(fleet["web-1"], "systemctl stop ssh\n"
+                   "systemd-run --quiet --on-active=1 systemctl reboot\n", "confirm-timeout")
+
+
+@hosts(1, SystemdHost)
+def reboot_by_the_script(fleet):
+    undone_at_boot(fleet["web-1"], "systemctl reboot\nsleep 999\n", "activation")
+
+
+@hosts(1, SystemdHost)
+def power_cut_and_no_runner(fleet):
+    [web] = fleet
+    good(web)
+    run = start({"web-1": node(web, package("bad", "sleep 999\n"))})
+    wait_until(lambda: "bad" in check.activated(web), "the script runs")
+    run.kill().wait()
+    web.reboot()
+    wait_until(lambda: check.activated(web) == ["good", "bad", "good"], "the host rolls back")
+    wait_until(lambda: check.installed(web) == (1, "good"), "generation 1 is back")
+    web.nothing_left()
+
+
+SERVICE = """\
+unit=/etc/systemd/system/app.service
+printf '[Service]\\nExecStart=/bin/sleep %s\\n' >$unit
+systemctl daemon-reload
+systemctl restart app.service
+"""
+
+
+@hosts(1, SystemdHost)
+def service_restarted(fleet):
+    """What the activation starts by systemd is no part of the script, and stays."""
+    [web] = fleet
+    main = ["systemctl", "show", "--property=ActiveState,ExecStart", "app.service"]
+    good(web, SERVICE % "1001")
+    check.ended(deploy({"web-1": node(web, package("new", SERVICE % "1002"))}), 0)
+    assert "sleep 1002" in web.output(*main)
+    bad = SERVICE % "1003" + "exit 1\n"
+    check.ended(deploy({"web-1": node(web, package("bad", bad))}), 11)
+    shown = web.output(*main)
+    assert "ActiveState=active" in shown and "sleep 1002" in shown, shown
+    check.runs(web, 2, "new", "good new bad new")
+
+
+LOGS_OUT = "pkill -KILL -u app sshd-session\nsleep 2\n"
+"""Ends all logins of his, the one that asked for the deploy among them."""
+
+
+def details_for_user(web):
+    """Deploys as a user with a daemon; how that was detached from his login."""
+    web.serve_nix(trusted_users=["app"])
+    run = check.ended(deploy(users.nodes(web, "one")), 0)
+    [lock] = run.select("stage.finished", node="web-1", stage="lock")
+    return lock["data"]["details"]
+
+
+@hosts(1, SystemdHost)
+def user_who_lingers(fleet):
+    """He has a manager of his own that outlives his logins."""
+    [web] = fleet
+    web.login("loginctl enable-linger app")
+    check.equal(details_for_user(web), {"detach": "systemd-user", "reboot_protection": "none"},
+                "details of the lock")
+    check.ended(deploy(users.nodes(web, "two", LOOK + LOGS_OUT)), 0)
+    users.runs(web, 2, "two", "one two")
+    own = "/user.slice/user-1000.slice/user@1000.service/app.slice/belay-"
+    keeper, script = (group_of(web, program, "/home/app")
+                      for program in ["belay-agent keep", "/deploy-rs-activate"])
+    assert keeper.startswith(own) and keeper.endswith(".service"), keeper
+    assert script.startswith(own) and script.endswith(".scope"), script
+    web.nothing_left(users=["root", "app"])
+
+
+@hosts(1, SystemdHost)
+def user_without_a_manager(fleet):
+    [web] = fleet
+    check.equal(details_for_user(web), {"detach": "session", "reboot_protection": "none"},
+                "details of the lock")
+    check.ended(deploy(users.nodes(web, "two", LOGS_OUT)), 0)
+    users.runs(web, 2, "two", "one two")
+    web.nothing_left()
+
+
+@hosts(1, SystemdHost)
+def user_whose_processes_are_killed(fleet):
+    """Nothing of his survives his logout: that is said before, and undone after."""
+    [web] = fleet
+    folder = web.path("/etc/systemd/logind.conf.d")
+    folder.mkdir()
+    (folder / "kill.conf").write_text("[Login]\nKillUserProcesses=yes\n")
+    web.output("systemctl", "restart", "systemd-logind")
+    assert "logind kills" in details_for_user(web)["detach_weak"], "detach_weak"
+    run = check.ended(deploy(users.nodes(web, "two", LOGS_OUT)), 11)
+    check.rolled_back(run, web, "activation", 2, 1)
+    users.runs(web, 1, "one", "one two one")
     web.nothing_left()
