@@ -15,8 +15,8 @@ constexpr std::size_t batch_bytes = 128 * 1024;
 constexpr std::size_t longest_line = 1 << 20; // a message with a long trace is one JSON line
 /// Nix ends its builders when it is told to; this is below the shortest grace time of a CI system.
 constexpr Duration term_grace = std::chrono::seconds(4);
-constexpr std::size_t head_lines = 8;  // Nix 2.8 puts the cause first
-constexpr std::size_t tail_lines = 16; // later releases put it last
+constexpr std::size_t head_lines = 8; // the cause comes first
+constexpr std::size_t tail_lines = 16;
 constexpr std::size_t error_bytes = 6000;
 
 struct Flag {
@@ -62,6 +62,23 @@ std::string first_lines_and_last(const std::vector<std::string>& lines) {
   }
   const std::span<const std::string> all(lines);
   return join(all.first(head_lines), "\n") + "\n  [...]\n" + join(all.last(tail_lines), "\n");
+}
+
+constexpr std::string_view error_prefix = "error:";
+
+/// Nix 2.8 says what is wrong and then how it came to that; later releases (2.26) begin with a bare
+/// "error:", tell how they came there, and what is wrong comes last, as an "error: …" of its own.
+void put_cause_first(std::vector<std::string>& lines) {
+  const auto cause = std::find_if(lines.rbegin(), lines.rend(), [](const std::string& line) {
+    return trim(line).starts_with(error_prefix);
+  });
+  if (lines.empty() || trim(lines.front()) != error_prefix || cause == lines.rend()) {
+    return;
+  }
+  const auto begin = std::prev(cause.base());
+  *begin = trim(*begin);
+  std::rotate(lines.begin(), begin, lines.end());
+  std::erase_if(lines, [](const std::string& line) { return trim(line) == error_prefix; });
 }
 
 } // namespace
@@ -139,13 +156,12 @@ std::vector<std::string> build_arguments(const std::vector<std::string>& nix_arg
 }
 
 std::string readable_error(std::string_view text) {
-  const std::string clean = clean_text(text);
-  std::string_view rest = trim(clean);
-  constexpr std::string_view prefix = "error:";
-  if (rest.starts_with(prefix)) {
-    rest = trim(rest.substr(prefix.size()));
+  auto lines = split(trim(clean_text(text)), '\n');
+  put_cause_first(lines);
+  if (!lines.empty() && lines.front().starts_with(error_prefix)) {
+    lines.front() = trim(std::string_view(lines.front()).substr(error_prefix.size()));
   }
-  const std::string shortened = first_lines_and_last(split(rest, '\n'));
+  const std::string shortened = first_lines_and_last(lines);
   return std::string(trim(tail(shortened, error_bytes)));
 }
 

@@ -36,7 +36,8 @@ std::vector<std::vector<StorePath>> batches(std::span<const StorePath> paths);
 /// (`--override-input A B`, `--impure`, …) and `-L` are left out.
 std::vector<std::string> build_arguments(const std::vector<std::string>& nix_arguments);
 
-/// Nix's own error without colours and its "error: ", cut to what a person reads.
+/// Nix's own error without colours and its "error: ", what is wrong first (whichever release says
+/// it), cut to what a person reads.
 std::string readable_error(std::string_view text);
 
 } // namespace belay::nix

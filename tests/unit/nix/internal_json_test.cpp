@@ -137,6 +137,14 @@ TEST_CASE("only the build's own arguments are kept") {
 
 TEST_CASE("an error is cut to what a person reads, its beginning and its end") {
   CHECK(readable_error("\x1b[31;1merror:\x1b[0m  no \n") == "no");
+  // As Nix 2.26 has it.
+  CHECK(readable_error(
+            "error:\n       … while calling the 'seq' builtin\n         at «string»:1:1:\n\n"
+            "       error: no such kernel\n         at flake.nix:3:5:") ==
+        "no such kernel\n         at flake.nix:3:5:\n       … while calling the 'seq' builtin\n"
+        "         at «string»:1:1:");
+  CHECK(readable_error("error: one\nerror: two") == "one\nerror: two");
+  CHECK(readable_error("error:").empty());
   std::string longest = "error: cause\n";
   for (int line = 0; line < 1000; ++line) {
     longest += "trace " + std::to_string(line) + "\n";

@@ -157,7 +157,11 @@ SetOptions RecordedDaemon::set_options(std::size_t connection) const {
   if (packet.number() != client_magic) {
     throw std::runtime_error("no client of the worker protocol");
   }
-  packet.number(); // version
+  constexpr std::uint64_t features_since = 0x126; // 1.38, as Nix 2.26
+  const std::uint64_t version = packet.number();
+  for (auto left = version >= features_since ? packet.number() : 0; left > 0; --left) {
+    packet.string();
+  }
   packet.number(); // CPU affinity, obsolete
   packet.number(); // reserve space, obsolete
   if (packet.number() != set_options_operation) {

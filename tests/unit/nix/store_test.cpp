@@ -81,7 +81,8 @@ TEST_CASE("a file is added once, executable as it is, and stays") {
   REQUIRE(stat(added.string().c_str(), &status) == 0);
   CHECK((status.st_mode & 07777) == 0555);
   const auto information = json::parse(world.run({"nix", "path-info", "--json", added.string()}));
-  CHECK_THAT(information[0]["ca"].get<std::string>(), Contains("fixed:r:sha256:"));
+  // A list of objects, from Nix 2.19 on an object by path: either has one value.
+  CHECK_THAT(information.begin()->at("ca").get<std::string>(), Contains("fixed:r:sha256:"));
 
   world.run({"nix-store", "--gc"});
   CHECK(exists(added));
