@@ -39,27 +39,28 @@ say_what_is_left_out() {
   fi
 }
 
-make_tree() { # takes a minute or two, most of them waiting: beside the build
+make_trees() { # takes a minute or two each, most of them waiting: beside the build
   local as_root=()
   [ "$(id -u)" = 0 ] || as_root=(sudo -n)
-  "${as_root[@]}" bash tests/setup/debian-tree.sh
+  "${as_root[@]}" bash tests/setup/debian-tree.sh trixie &&
+    "${as_root[@]}" bash tests/setup/debian-tree.sh bookworm
 }
 
-wait_for_tree() {
-  wait "$tree" && return
-  echo "== NOT RUN: tests of the fleet that want a Debian 13 (Nix 2.26, a live systemd):"
-  tail -n 3 build/debian-tree.log
+wait_for_trees() {
+  wait "$trees" && return
+  echo "== NOT RUN: tests that want a Debian 13 (Nix 2.26, a live systemd) or a bare Debian 12:"
+  tail -n 3 build/debian-trees.log
 }
 
 mkdir -p build
 part "packages" bash tests/setup/packages.sh build hosts tests
-make_tree >build/debian-tree.log 2>&1 &
-tree=$!
+make_trees >build/debian-trees.log 2>&1 &
+trees=$!
 part "build dev" build dev
 part "unit and simulation under asan" sanitized asan
 part "unit and simulation under tsan" sanitized tsan
 part "hosts for the fleet" say_what_is_left_out
-part "Debian 13 for the fleet" wait_for_tree
+part "Debian trees" wait_for_trees
 [ ${#failed[@]} -eq 0 ] || printf '== FAILED: %s\n' "${failed[@]}"
 
 ctest --preset dev -j "$(nproc)"

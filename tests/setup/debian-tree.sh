@@ -1,23 +1,47 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A Debian 13 of its own, for hosts that are to have what this machine has not: Nix 2.26 and a live
-# systemd. It is made once, by debootstrap from the mirror that this machine uses already, and kept
-# under the name of what it holds. Nobody writes to it afterwards: each host puts a layer over it.
+# A Debian of its own. trixie is for hosts that are to have what this machine has not: Nix 2.26 and a
+# live systemd. bookworm is as bare as a Debian 12 can be, to install our package in; what that
+# depends on and suggests lies ready in apt's archives, so that it needs no network.
+# A tree is made once, by debootstrap from the mirror that this machine uses already, and kept under
+# the name of what it holds. Nobody writes to it afterwards: whoever uses it puts a layer over it.
 #
-#   debian-tree.sh           makes it unless it is there; prints its folder
-#   debian-tree.sh --path    only prints where it is or would be
+#   debian-tree.sh [SUITE]           makes it unless it is there (default trixie); prints its folder
+#   debian-tree.sh --path [SUITE]    only prints where it is or would be
 #
 # Needs root, debootstrap and namespaces. About 200 MB, and a minute or two.
 set -euo pipefail
 
-suite=trixie
-packages=(nix-bin openssh-server openssh-client systemd systemd-sysv dbus dbus-user-session
-  libpam-systemd sudo ca-certificates iproute2 procps)
+only_path=
+if [ "${1:-}" = --path ]; then
+  only_path=yes
+  shift
+fi
+suite=${1:-trixie}
+case $suite in
+trixie)
+  packages=(nix-bin openssh-server openssh-client systemd systemd-sysv dbus dbus-user-session
+    libpam-systemd sudo ca-certificates iproute2 procps)
+  archives=()
+  wanted=(usr/bin/nix-store usr/lib/systemd/systemd)
+  ;;
+bookworm)
+  packages=()
+  archives=(libcpp-httplib0.11 libspdlog1.10-fmt9 libssl3 libstdc++6 libyaml-cpp0.7 nix-bin
+    openssh-client)
+  wanted=(usr/bin/apt-get var/cache/apt/archives/nix-bin_*.deb)
+  ;;
+*)
+  echo "debian-tree.sh: nothing is known of a Debian $suite" >&2
+  exit 2
+  ;;
+esac
 
-content=$(printf '%s\n' "$suite" "${packages[@]}" "$(cat "$0")" | sha256sum | cut -c1-12)
+content=$(printf '%s\n' "$suite" "${packages[@]}" "${archives[@]}" "$(cat "$0")" | sha256sum |
+  cut -c1-12)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/belay/trees
 tree=$cache/debian-$suite-$content
-if [ "${1:-}" = --path ] || [ -d "$tree" ]; then
+if [ -n "$only_path" ] || [ -d "$tree" ]; then
   printf '%s\n' "$tree"
   exit 0
 fi
@@ -52,17 +76,19 @@ echo force-unsafe-io >"$work/etc/dpkg/dpkg.cfg.d/unsafe-io"
 # debootstrap does not see through every dependency, apt does.
 DEBIAN_FRONTEND=noninteractive within sh -c '
   set -eu
-  tree=$1
-  shift
+  tree=$1 installed=$2 archives=$3
   mount -t proc proc "$tree/proc"
   mount --bind /dev "$tree/dev"
   chroot "$tree" apt-get -q -y -f install
-  chroot "$tree" apt-get -q -y --no-install-recommends install "$@"
-  chroot "$tree" apt-get clean' - "$work" "${packages[@]}" || complain "$failed"
-rm -rf "$work"/var/lib/apt/lists/* "$work"/usr/share/{doc,man,locale}/* "$work"/var/log/*.log \
-  "$work"/etc/ssh/ssh_host_*
-[ -x "$work/usr/bin/nix-store" ] && [ -x "$work/usr/lib/systemd/systemd" ] ||
-  complain "the tree lacks Nix or systemd"
+  chroot "$tree" apt-get -q -y --no-install-recommends install $installed
+  chroot "$tree" apt-get clean
+  chroot "$tree" apt-get -q -y --no-install-recommends --download-only install $archives
+  ' - "$work" "${packages[*]}" "${archives[*]}" || complain "$failed"
+rm -rf "$work"/usr/share/{doc,man,locale}/* "$work"/var/log/*.log "$work"/etc/ssh/ssh_host_*
+[ ${#archives[@]} -gt 0 ] || rm -rf "$work"/var/lib/apt/lists/*
+for file in "${wanted[@]}"; do
+  compgen -G "$work/$file" >/dev/null || complain "the tree lacks $file"
+done
 
 # Whoever comes first wins; a rename is whole or not at all.
 mv -T "$work" "$tree" 2>/dev/null || [ -d "$tree" ]
