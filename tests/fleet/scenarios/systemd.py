@@ -202,16 +202,40 @@ def user_without_a_manager(fleet):
     web.nothing_left()
 
 
-@hosts(1, SystemdHost)
-def user_whose_processes_are_killed(fleet):
-    """Nothing of his survives his logout: that is said before, and undone after."""
-    [web] = fleet
+def kill_user_processes(web):
     folder = web.path("/etc/systemd/logind.conf.d")
     folder.mkdir()
     (folder / "kill.conf").write_text("[Login]\nKillUserProcesses=yes\n")
     web.output("systemctl", "restart", "systemd-logind")
+
+
+@hosts(1, SystemdHost)
+def user_whose_processes_are_killed(fleet):
+    """Nothing of his survives his logout: that is said before, and undone after."""
+    [web] = fleet
+    kill_user_processes(web)
     assert "logind kills" in details_for_user(web)["detach_weak"], "detach_weak"
     run = check.ended(deploy(users.nodes(web, "two", LOGS_OUT)), 11)
     check.rolled_back(run, web, "activation", 2, 1)
     users.runs(web, 1, "one", "one two one")
+    web.nothing_left()
+
+
+@hosts(1, SystemdHost)
+def root_by_sudo(fleet):
+    """Who becomes root has what root has, whatever happens to his own login."""
+    [web] = fleet
+    kill_user_processes(web)
+    web.serve_nix(trusted_users=["app"])
+    web.path("/etc/sudoers.d/app").write_text("app ALL=(root) NOPASSWD: ALL\n")
+
+    def nodes(version, script):
+        return {"web-1": node(web, package(version, script), sshUser="app")}
+
+    check.ended(deploy(nodes("one", "")), 0)
+    check.ended(deploy(nodes("two", LOOK + LOGS_OUT)), 0)
+    check.runs(web, 2, "two", "one two")
+    assert group_of(web, "belay-agent keep").startswith("/system.slice/belay-"), "group"
+    check.rolled_back(check.ended(deploy(nodes("bad", LOGS_OUT + "exit 4\n")), 11), web,
+                      "activation", 3, 2)
     web.nothing_left()
