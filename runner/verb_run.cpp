@@ -11,7 +11,7 @@
 #include "engine/run/scheduler.h"
 #include "engine/run/step_runner.h"
 #include "engine/run/thread_executor.h"
-#include "engine/ssh/libssh2_transport.h"
+#include "engine/ssh/ssh_transport.h"
 #include "runner/agent_folders.h"
 #include "runner/ci_context.h"
 #include "runner/load_plan.h"
@@ -234,15 +234,16 @@ private:
   }
 
   void make_tools() {
-    ssh::Libssh2Options ssh_options;
+    ssh::SshOptions ssh_options;
     ssh_options.jitter_seed = static_cast<std::uint64_t>(clock_.wall().time_since_epoch().count());
-    ssh_options.on_warning = [this](const std::string& node, const std::string& message) {
-      executor_.tell({event::LogLine{"ssh", message, std::nullopt, true},
-                      {node, {}, {}, 0},
-                      event::Level::warn,
+    ssh_options.on_notice = [this](const ssh::Notice& notice) {
+      const bool warning = notice.level == ssh::Notice::Level::warning;
+      executor_.tell({event::LogLine{"ssh", notice.message, std::nullopt, true},
+                      {notice.node, {}, {}, 0},
+                      warning ? event::Level::warn : event::Level::info,
                       {}});
     };
-    transport_ = std::make_unique<ssh::Libssh2Transport>(processes_, ssh_options);
+    transport_ = std::make_unique<ssh::SshTransport>(processes_, ssh_options);
     agents_ = std::make_unique<run::AgentFinder>(agent_folders(environment_variable), system_name(),
                                                  nix_);
     run::StepRunnerOptions options;

@@ -4,6 +4,7 @@
 #include "engine/base/cancel.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/ssh/keep_alive.h"
 
 #include <libssh2.h>
 
@@ -21,13 +22,6 @@
 // keep-alive says otherwise.
 
 namespace belay::ssh {
-
-/// A question after `interval` of silence; dead after `count` of them without any answer.
-/// libssh2 counts in whole seconds and takes none below two.
-struct KeepAlive {
-  Duration interval = std::chrono::seconds(15); // transaction.md's figures: 15 s, 4 times
-  int count = 4;
-};
 
 /// One thread at a time. Once the connection is lost, everything throws Error{unreachable}.
 class Connection {

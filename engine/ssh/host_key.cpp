@@ -55,9 +55,7 @@ HostKeyVerdict judge_host_key(const HostKeyExpectation& expectation, const Prese
     refuse("the host presents the " + shown(key) +
            ", which is not the hostKey that the plan pins (" + expectation.pinned->type +
            "). If the host was installed anew, correct hostKey");
-  if (expectation.seen && expectation.seen->blob != key.blob)
-    refuse("the host presents the " + shown(key) +
-           ", but showed another key earlier in this run: it is not the same host any more");
+  require_same_key(expectation.seen, key);
   if (expectation.pinned)
     return HostKeyVerdict::accepted;
   if (holds(expectation.known, key, Mark::revoked) ||
@@ -119,7 +117,7 @@ std::string type_of_blob(std::string_view blob) {
   return std::string(blob.substr(4, size));
 }
 
-std::optional<KnownKey> SeenKeys::get(const std::string& host_and_port) const {
+std::optional<PresentedKey> SeenKeys::get(const std::string& host_and_port) const {
   const std::lock_guard lock(mutex_);
   const auto entry = keys_.find(host_and_port);
   return entry == keys_.end() ? std::nullopt : std::optional(entry->second);
@@ -127,7 +125,13 @@ std::optional<KnownKey> SeenKeys::get(const std::string& host_and_port) const {
 
 void SeenKeys::put(const std::string& host_and_port, const PresentedKey& key) {
   const std::lock_guard lock(mutex_);
-  keys_.emplace(host_and_port, KnownKey{Mark::none, key.type, key.blob, "this run"});
+  keys_.emplace(host_and_port, key);
+}
+
+void require_same_key(const std::optional<PresentedKey>& seen, const PresentedKey& key) {
+  if (seen && seen->fingerprint != key.fingerprint)
+    refuse("the host presents the " + shown(key) +
+           ", but showed another key earlier in this run: it is not the same host any more");
 }
 
 } // namespace belay::ssh

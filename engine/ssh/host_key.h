@@ -18,19 +18,19 @@
 
 namespace belay::ssh {
 
+/// What the server presented.
+struct PresentedKey {
+  std::string type;
+  std::string blob;        ///< empty where only the ssh program has seen it
+  std::string fingerprint; ///< "SHA256:…"
+};
+
 /// What is known of a host before it is asked.
 struct HostKeyExpectation {
   std::vector<KnownKey> known;    ///< under its name and port
   std::vector<KnownKey> portless; ///< under its name alone: accepted, never a contradiction
   std::optional<KnownKey> pinned;
-  std::optional<KnownKey> seen; ///< earlier in this run
-};
-
-/// What the server presented.
-struct PresentedKey {
-  std::string type;
-  std::string blob;
-  std::string fingerprint; ///< "SHA256:…"
+  std::optional<PresentedKey> seen; ///< earlier in this run
 };
 
 enum class HostKeyVerdict { accepted, add, accepted_with_warning };
@@ -49,15 +49,19 @@ KnownKey parse_pinned_key(const std::string& text);
 /// The first string of an SSH key blob: its type.
 std::string type_of_blob(std::string_view blob);
 
-/// The keys that this run has met. Any thread.
+/// The keys that this run has met, the first of each host. Any thread.
 class SeenKeys {
 public:
-  std::optional<KnownKey> get(const std::string& host_and_port) const;
+  std::optional<PresentedKey> get(const std::string& host_and_port) const;
   void put(const std::string& host_and_port, const PresentedKey& key);
 
 private:
   mutable std::mutex mutex_;
-  std::map<std::string, KnownKey> keys_;
+  std::map<std::string, PresentedKey> keys_;
 };
+
+/// "…, but showed another key earlier in this run…": throws Error{host_key_mismatch} where `seen`
+/// is another key than `key`.
+void require_same_key(const std::optional<PresentedKey>& seen, const PresentedKey& key);
 
 } // namespace belay::ssh

@@ -109,4 +109,12 @@ std::string describe_unusable(IdentityFile::State state) {
   }
 }
 
+std::vector<std::string> unusable_identities(const std::vector<std::string>& paths) {
+  std::vector<std::string> found;
+  for (const auto& path : paths)
+    if (const auto why = describe_unusable(inspect_identity_file(path).state); !why.empty())
+      found.push_back(path + " (" + why + ")");
+  return found;
+}
+
 } // namespace belay::ssh

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 // What can be said of an IdentityFile before it is used: whether it is there, whether it wants a
 // passphrase that nobody will be asked for, and which public key belongs to it.
@@ -28,5 +29,8 @@ IdentityFile inspect_identity_file(const std::string& path);
 
 /// "encrypted: load it into ssh-agent"; empty for usable, missing and public_only.
 std::string describe_unusable(IdentityFile::State state);
+
+/// "PATH (encrypted: …)" of each file that cannot be used; those that are missing are none.
+std::vector<std::string> unusable_identities(const std::vector<std::string>& paths);
 
 } // namespace belay::ssh

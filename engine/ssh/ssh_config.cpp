@@ -22,12 +22,6 @@ std::string lower(std::string text) {
   return text;
 }
 
-// First on the command line: ssh takes the first value that it meets.
-std::vector<std::string> fixed_options() {
-  return {"-o", "RemoteCommand=none", "-o", "RequestTTY=no",   "-o", "ClearAllForwardings=yes",
-          "-o", "BatchMode=yes",      "-o", "ForwardAgent=no", "-o", "PermitLocalCommand=no"};
-}
-
 SshConfigKeys parse_answer(const std::string& answer) {
   SshConfigKeys keys;
   for (const auto& line : split(answer, '\n')) {
@@ -53,18 +47,22 @@ void judge(const std::string& key, const std::vector<std::string>& values, Resol
     host.unsupported.push_back(key + " " + values.front());
 }
 
-void add_target(const HostAddress& address, const Target& target,
-                std::vector<std::string>& arguments) {
-  const std::string& user = address.user.empty() ? target.user : address.user;
-  if (target.port)
-    arguments.insert(arguments.end(), {"-p", std::to_string(*target.port)});
-  if (!user.empty())
-    arguments.insert(arguments.end(), {"-l", user});
-  arguments.insert(arguments.end(), address.ssh_opts.begin(), address.ssh_opts.end());
-  arguments.insert(arguments.end(), {"-G", "--", target.host});
+} // namespace
+
+std::vector<std::string> fixed_ssh_options() {
+  return {"-o", "RemoteCommand=none", "-o", "RequestTTY=no",   "-o", "ClearAllForwardings=yes",
+          "-o", "BatchMode=yes",      "-o", "ForwardAgent=no", "-o", "PermitLocalCommand=no"};
 }
 
-} // namespace
+std::vector<std::string> target_options(const HostAddress& address, const Target& target) {
+  std::vector<std::string> words;
+  const std::string& user = address.user.empty() ? target.user : address.user;
+  if (target.port)
+    words.insert(words.end(), {"-p", std::to_string(*target.port)});
+  if (!user.empty())
+    words.insert(words.end(), {"-l", user});
+  return words;
+}
 
 ResolvedHost interpret_ssh_config(const std::string& answer, const std::string& empty_answer) {
   const auto keys = parse_answer(answer);
@@ -80,6 +78,13 @@ ResolvedHost interpret_ssh_config(const std::string& answer, const std::string& 
     if (said || !key.starts_with("serveralive")) // Debian's ssh has a default of its own there
       read_ssh_config_key(key, values, host);
   }
+  const auto first_of = [&](const char* key) {
+    const auto found = keys.find(key);
+    return found == keys.end() ? "" : found->second.front();
+  };
+  host.proxy_jump = first_of("proxyjump");
+  host.proxy_command = first_of("proxycommand");
+  host.known_hosts_command = !first_of("knownhostscommand").empty();
   return host;
 }
 
@@ -89,7 +94,7 @@ SshConfig::SshConfig(ProcessRunner& processes, std::string program)
 std::string SshConfig::ask(const std::vector<std::string>& arguments, const Wait& wait) {
   ProcessSpec spec;
   spec.argv = {program_};
-  const auto fixed = fixed_options();
+  const auto fixed = fixed_ssh_options();
   spec.argv.insert(spec.argv.end(), fixed.begin(), fixed.end());
   spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
   const auto result = processes_.run(spec, wait.within(ssh_limit));
@@ -117,8 +122,10 @@ std::string SshConfig::empty_configuration(const Wait& wait) {
 ResolvedHost SshConfig::resolve(const HostAddress& address, const Wait& wait) {
   if (program_.empty())
     return resolve_without_ssh(address);
-  std::vector<std::string> arguments;
-  add_target(address, parse_target(address.hostname), arguments);
+  const auto target = parse_target(address.hostname);
+  auto arguments = target_options(address, target);
+  arguments.insert(arguments.end(), address.ssh_opts.begin(), address.ssh_opts.end());
+  arguments.insert(arguments.end(), {"-G", "--", target.host});
   auto host = interpret_ssh_config(ask(arguments, wait), empty_configuration(wait));
   host.hostname = lower(host.hostname);
   return host;

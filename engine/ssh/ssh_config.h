@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/base/process.h"
+#include "engine/ssh/target.h"
 #include "engine/ssh/transport.h"
 
 #include <cstdint>
@@ -43,6 +44,9 @@ struct ResolvedHost {
   Duration alive_interval{}; ///< zero = not said
   int alive_count = 0;
   AddressFamily address_family = AddressFamily::any;
+  std::string proxy_jump;    ///< as written: "a,b@c:22"; empty = none
+  std::string proxy_command; ///< as written, with its %h; empty = none
+  bool known_hosts_command = false;
   std::vector<std::string> other_logins; ///< ways to log in that only the ssh program has
   std::vector<std::string> unsupported;  ///< "proxyjump bastion": needs the ssh program
 };
@@ -72,6 +76,14 @@ ResolvedHost interpret_ssh_config(const std::string& answer, const std::string& 
 
 /// Pure: without an ssh program. Knows -p, -l, -i and -o with the supported keys.
 ResolvedHost resolve_without_ssh(const HostAddress& address);
+
+/// What belay asks of ssh for whatever connection, first on its command line: ssh takes the first
+/// value that it meets.
+std::vector<std::string> fixed_ssh_options();
+
+/// -p and -l for the address, as far as it names port and user. `target` is its hostname, taken
+/// apart.
+std::vector<std::string> target_options(const HostAddress& address, const Target& target);
 
 /// The full path of a program in PATH; empty where there is none.
 std::string find_program(const std::string& name);

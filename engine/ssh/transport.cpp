@@ -9,7 +9,9 @@ namespace belay::ssh {
 
 std::string ChannelEnd::describe() const {
   std::string text;
-  if (!exit_signal.empty())
+  if (exit_signal == unknown_signal)
+    text = "was killed by a signal";
+  else if (!exit_signal.empty())
     text = "was killed by SIG" + exit_signal;
   else if (!clean)
     text = "was cut off";

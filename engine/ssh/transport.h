@@ -19,6 +19,13 @@
 
 namespace belay::ssh {
 
+/// By what means a connection is made.
+enum class TransportChoice {
+  automatic, ///< libssh2 where it can, else openssh
+  libssh2,   ///< in this process
+  openssh,   ///< the ssh program
+};
+
 /// Where to connect, as the plan says it; ssh_config has not been asked yet.
 struct HostAddress {
   std::string name;     ///< the node, for messages
@@ -26,13 +33,17 @@ struct HostAddress {
   std::string user;     ///< empty = ssh_config's or the local user
   std::vector<std::string> ssh_opts;
   std::optional<std::string> host_key; ///< pinned "TYPE BASE64"; beats every other source
+  TransportChoice transport = TransportChoice::automatic;
 };
 
 /// How a command ended, as the SSH server told it.
 struct ChannelEnd {
+  /// The ssh program does not say which signal it was.
+  static constexpr const char* unknown_signal = "?";
+
   std::optional<int> exit_status;
-  std::string exit_signal; ///< "KILL"; empty = none. libssh2 says status 0 for a killed process:
-                           ///< look here too
+  std::string exit_signal; ///< "KILL", unknown_signal; empty = none. libssh2 says status 0 for a
+                           ///< killed process: look here too
   std::string stderr_tail; ///< the last 4 KiB
   bool clean = false;      ///< the channel was closed by the server, not by a lost connection
 
@@ -81,7 +92,8 @@ public:
   /// Starts `command` (given to the user's login shell by sshd: quote it).
   virtual std::unique_ptr<Channel> exec(const std::string& command, const Wait& wait) = 0;
   virtual std::unique_ptr<StoreTunnel> open_store_tunnel(const Wait& wait) = 0;
-  /// How this connection was made, for the event's `confirm_path`: "direct", "proxy-command".
+  /// How this connection was made, for the event's `confirm_path`: "direct", "proxy-jump",
+  /// "proxy-command" (one that the user wrote: what lies behind it is not known).
   virtual std::string path() const = 0;
 };
 

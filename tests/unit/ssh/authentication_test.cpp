@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 using belay::ErrorKind;
 using belay::Wait;
 using belay::ssh::HostAddress;
+using belay::ssh::TransportChoice;
 using belay::ssh::test::error_of;
 using belay::ssh::test::must_run;
 using belay::ssh::test::TestSshd;
@@ -73,7 +74,7 @@ private:
 
 TEST_CASE("every usual type of key file logs in") {
   TestSshd sshd;
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   const auto options = GENERATE(
       values<std::vector<std::string>>({{"-t", "ed25519", "-N", ""},
                                         {"-t", "ecdsa", "-N", ""},
@@ -86,14 +87,14 @@ TEST_CASE("every usual type of key file logs in") {
 
 TEST_CASE("several identities are tried in turn") {
   TestSshd sshd;
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   const auto wrong = make_key(sshd, "wrong", {"-t", "ed25519", "-N", ""});
   client.connect(with(sshd, {(sshd.directory() / "missing").string(), wrong, sshd.user_key()}));
 }
 
 TEST_CASE("a refused login names what was tried, and who") {
   TestSshd sshd;
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   const auto wrong = make_key(sshd, "wrong", {"-t", "ed25519", "-N", ""});
   const auto locked = make_key(sshd, "locked", {"-t", "ed25519", "-N", "secret"});
   const auto locked_pem =
@@ -114,7 +115,7 @@ TEST_CASE("a refused login names what was tried, and who") {
 
 TEST_CASE("an agent's key logs in, also with RSA and SHA-2") {
   TestSshd sshd;
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   const Agent agent(sshd);
   const auto type = GENERATE(values<std::string>({"ed25519", "rsa"}));
   const auto key = make_key(sshd, "key", {"-t", type, "-N", ""});
@@ -133,7 +134,7 @@ TEST_CASE("an agent's key logs in, also with RSA and SHA-2") {
 
 TEST_CASE("an encrypted key works where the agent has it") {
   TestSshd sshd;
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   const Agent agent(sshd);
   const auto key = make_key(sshd, "key", {"-t", "ed25519", "-N", ""});
   sshd.authorise(key + ".pub");
@@ -146,7 +147,7 @@ TEST_CASE("an encrypted key works where the agent has it") {
 
 TEST_CASE("IdentitiesOnly leaves the agent's other keys alone") {
   TestSshd sshd;
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   const Agent agent(sshd);
   agent.add(sshd.user_key());
   auto address = with(sshd, {"/no/such/file"}, agent.socket);
@@ -158,14 +159,13 @@ TEST_CASE("IdentitiesOnly leaves the agent's other keys alone") {
 
 TEST_CASE("an agent that does not answer is waited for until the deadline, or a cancel") {
   TestSshd sshd;
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   const Agent agent(sshd);
   agent.add(sshd.user_key());
   agent.freeze();
   const auto address = with(sshd, {"/no/such/file"}, agent.socket);
-  const auto slow = error_of([&] {
-    client.transport.connect(address, belay::ssh::Purpose::work, {}, Wait::at_most(1500ms));
-  });
+  const auto slow = error_of(
+      [&] { client.connect(address, belay::ssh::Purpose::work, {}, Wait::at_most(1500ms)); });
   CHECK(slow.kind() == ErrorKind::unreachable);
   CHECK(holds(slow.message(), "ssh-agent"));
   agent.thaw();
@@ -173,13 +173,13 @@ TEST_CASE("an agent that does not answer is waited for until the deadline, or a 
 
 TEST_CASE("an agent that is gone does not keep a key file from logging in") {
   TestSshd sshd;
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   client.connect(with(sshd, {sshd.user_key()}, "/no/such/agent"));
 }
 
 TEST_CASE("many wrong keys: the server hangs up, and that is no lost connection") {
   TestSshd sshd({.lines = {"MaxAuthTries 2"}});
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   std::vector<std::string> keys;
   for (int i = 0; i < 4; ++i)
     keys.push_back(make_key(sshd, "wrong" + std::to_string(i), {"-t", "ed25519", "-N", ""}));
@@ -210,7 +210,7 @@ TEST_CASE("GSSAPI, where configured and taken by the server, needs the ssh progr
 
 TEST_CASE("GSSAPI that only Debian's default configuration asks for is no way out") {
   TestSshd sshd;
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   auto address = with(sshd, {"/no/such/file"});
   address.ssh_opts.insert(address.ssh_opts.end(), {"-o", "GSSAPIAuthentication=yes"});
   CHECK(error_of([&] { client.connect(address); }).kind() == ErrorKind::authentication_failed);

@@ -11,9 +11,10 @@ using belay::BootClock;
 using belay::ErrorKind;
 using belay::Wait;
 using belay::ssh::HostAddress;
-using belay::ssh::Libssh2Options;
 using belay::ssh::Purpose;
 using belay::ssh::RetryNotice;
+using belay::ssh::SshOptions;
+using belay::ssh::TransportChoice;
 using belay::ssh::test::error_of;
 using belay::ssh::test::listen_anywhere;
 using belay::ssh::test::TestSshd;
@@ -38,10 +39,11 @@ HostAddress address_of(std::uint16_t port) {
 TEST_CASE("a port where nobody listens is tried again, then refused by name") {
   auto [listener, port] = listen_anywhere();
   listener.reset();
-  TestTransport client(Libssh2Options{.max_attempts = 3});
+  TestTransport client(SshOptions{.max_attempts = 3},
+                       GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   std::vector<RetryNotice> notices;
   const auto error = error_of([&, port = port] {
-    client.transport.connect(
+    client.connect(
         address_of(port), Purpose::work, [&](const RetryNotice& n) { notices.push_back(n); },
         TestTransport::limit());
   });
@@ -58,10 +60,10 @@ TEST_CASE("a port where nobody listens is tried again, then refused by name") {
 TEST_CASE("a confirming login is attempted once: its caller has its own rhythm") {
   auto [listener, port] = listen_anywhere();
   listener.reset();
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   int notices = 0;
   CHECK(error_of([&, port = port] {
-          client.transport.connect(
+          client.connect(
               address_of(port), Purpose::confirm, [&](const RetryNotice&) { ++notices; },
               TestTransport::limit());
         }).kind() == ErrorKind::unreachable);
@@ -69,7 +71,7 @@ TEST_CASE("a confirming login is attempted once: its caller has its own rhythm")
 }
 
 TEST_CASE("an unknown name says so") {
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   const auto error = error_of([&] { client.connect(address_of("no-such-host.invalid")); });
   CHECK(error.kind() == ErrorKind::unreachable);
   CHECK(holds(error.message(), "no-such-host.invalid"));
@@ -77,7 +79,8 @@ TEST_CASE("an unknown name says so") {
 
 TEST_CASE("a host that accepts and says nothing costs the connect timeout") {
   const auto [listener, port] = listen_anywhere();
-  TestTransport client(Libssh2Options{.connect_timeout = 200ms});
+  TestTransport client(SshOptions{.connect_timeout = 200ms},
+                       GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   const auto begin = BootClock::now();
   const auto error = error_of([&, port = port] { client.connect(address_of(port)); });
   CHECK(error.kind() == ErrorKind::unreachable);
@@ -87,24 +90,24 @@ TEST_CASE("a host that accepts and says nothing costs the connect timeout") {
 
 TEST_CASE("a confirming login gives a silent host a third of what remains") {
   const auto [listener, port] = listen_anywhere();
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   const auto begin = BootClock::now();
   CHECK(error_of([&, port = port] {
-          client.transport.connect(address_of(port), Purpose::confirm, {}, Wait::at_most(900ms));
+          client.connect(address_of(port), Purpose::confirm, {}, Wait::at_most(900ms));
         }).kind() == ErrorKind::unreachable);
   CHECK(BootClock::now() - begin < 800ms);
 }
 
 TEST_CASE("a cancel ends a connect at once, wherever it waits") {
   auto [listener, port] = listen_anywhere();
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   belay::CancelSource source;
   const auto begin = BootClock::now();
   belay::Error error(ErrorKind::internal, "");
   std::atomic<bool> connected{false};
   std::thread thread([&, port = port] {
     error = error_of([&] {
-      client.transport.connect(
+      client.connect(
           address_of(port), Purpose::work, [&](const RetryNotice&) { connected = true; },
           Wait::at_most(20s, source.token()));
     });
@@ -122,10 +125,11 @@ TEST_CASE("a host that hangs up at once is tried again") {
     for (int i = 0; i < 2; ++i)
       close(accept(fd, nullptr, nullptr));
   });
-  TestTransport client(Libssh2Options{.max_attempts = 2});
+  TestTransport client(SshOptions{.max_attempts = 2},
+                       GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   int notices = 0;
   const auto error = error_of([&, port = port] {
-    client.transport.connect(
+    client.connect(
         address_of(port), Purpose::work, [&](const RetryNotice&) { ++notices; },
         TestTransport::limit());
   });
@@ -137,7 +141,8 @@ TEST_CASE("a host that hangs up at once is tried again") {
 
 TEST_CASE("sixteen logins at once get through an sshd that turns many away") {
   TestSshd sshd({.lines = {"MaxStartups 2:60:6"}});
-  TestTransport client(Libssh2Options{.max_attempts = 12});
+  TestTransport client(SshOptions{.max_attempts = 12},
+                       GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   std::atomic<int> done{0};
   std::atomic<int> retries{0};
   std::vector<std::thread> threads;
@@ -145,7 +150,7 @@ TEST_CASE("sixteen logins at once get through an sshd that turns many away") {
   for (std::size_t i = 0; i < 16; ++i)
     threads.emplace_back([&, i] {
       try {
-        const auto session = client.transport.connect(
+        const auto session = client.connect(
             sshd.address(), Purpose::work, [&](const RetryNotice&) { ++retries; },
             Wait::at_most(60s));
         done += session->exec("true", Wait::at_most(30s))->close(Wait::at_most(30s)).succeeded();
@@ -163,7 +168,7 @@ TEST_CASE("sixteen logins at once get through an sshd that turns many away") {
 
 TEST_CASE("sixteen logins at once to a default sshd") {
   TestSshd sshd;
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   std::atomic<int> done{0};
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < 16; ++i)
@@ -204,7 +209,7 @@ TEST_CASE("the gate lets in so many, then one for each that leaves, and never bl
 TEST_CASE("a server with encrypt-then-mac alone, as NixOS sets it, is no trouble") {
   TestSshd sshd({.lines = {"MACs hmac-sha2-512-etm@openssh.com,hmac-sha2-256-etm@openssh.com",
                            "Ciphers aes256-ctr"}});
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   client.connect(sshd.address());
 }
 
@@ -214,7 +219,7 @@ TEST_CASE("every usual cipher and key exchange connects") {
        "Ciphers aes128-gcm@openssh.com", "Ciphers aes128-ctr", "KexAlgorithms ecdh-sha2-nistp256",
        "KexAlgorithms diffie-hellman-group16-sha512", "KexAlgorithms curve25519-sha256"}));
   TestSshd sshd({.lines = {line}});
-  TestTransport client;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   const auto session = client.connect(sshd.address());
   const auto channel = session->exec("head -c 3000000 /dev/zero", TestTransport::limit());
   CHECK(belay::ssh::test::read_to_end(*channel).size() == 3000000);
@@ -232,7 +237,7 @@ TEST_CASE("a key exchange without a common method names it and is not tried agai
   TestTransport client;
   int notices = 0;
   const auto error = error_of([&] {
-    client.transport.connect(
+    client.connect(
         sshd.address(), Purpose::work, [&](const RetryNotice&) { ++notices; },
         TestTransport::limit());
   });
@@ -252,7 +257,8 @@ TEST_CASE("ssh_config that this transport cannot follow is refused before anythi
 
 TEST_CASE("a silent connection is kept alive while it is answered, and given up when not") {
   TestSshd sshd;
-  TestTransport client(Libssh2Options{.keep_alive = {2s, 1}});
+  TestTransport client(SshOptions{.keep_alive = {2s, 1}},
+                       GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
   const auto session = client.connect(sshd.address());
   const auto channel = session->exec("echo ready; sleep 2.5; echo done", TestTransport::limit());
   CHECK(belay::ssh::test::read_to_end(*channel) == "ready\ndone\n");
@@ -261,5 +267,6 @@ TEST_CASE("a silent connection is kept alive while it is answered, and given up 
   char byte = 0;
   const auto error = error_of([&] { stuck->read(&byte, 1, TestTransport::limit()); });
   CHECK(error.kind() == ErrorKind::unreachable);
-  CHECK(holds(error.message(), "keep-alive"));
+  const bool by_ssh = client.choice == TransportChoice::openssh;
+  CHECK(holds(error.message(), by_ssh ? "not responding" : "keep-alive"));
 }

@@ -3,7 +3,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/process.h"
-#include "engine/ssh/libssh2_transport.h"
+#include "engine/ssh/ssh_transport.h"
 
 #include <condition_variable>
 #include <cstdint>
@@ -70,17 +70,23 @@ private:
   std::thread reader_;
 };
 
-/// A transport with the real ssh and ssh-keygen, and options of the test's choice.
+/// A transport with the real ssh and ssh-keygen, and options of the test's choice. Connects in the
+/// way that is given, whatever the address says.
 struct TestTransport {
-  TestTransport() : TestTransport(Libssh2Options{}) {}
-  explicit TestTransport(Libssh2Options options) : transport(processes, std::move(options)) {}
-  std::unique_ptr<Session> connect(const HostAddress& address) {
-    return transport.connect(address, Purpose::work, {}, limit());
+  explicit TestTransport(TransportChoice way = TransportChoice::libssh2)
+      : TestTransport(SshOptions{}, way) {}
+  explicit TestTransport(SshOptions options, TransportChoice way = TransportChoice::libssh2)
+      : choice(way), transport(processes, std::move(options)) {}
+  std::unique_ptr<Session> connect(HostAddress address, Purpose purpose = Purpose::work,
+                                   const RetrySink& on_retry = {}, const Wait& wait = limit()) {
+    address.transport = choice;
+    return transport.connect(address, purpose, on_retry, wait);
   }
   static Wait limit() { return Wait::at_most(std::chrono::seconds(30)); }
 
+  TransportChoice choice;
   PosixProcessRunner processes;
-  Libssh2Transport transport;
+  SshTransport transport;
 };
 
 /// Everything that a command writes to stdout.
