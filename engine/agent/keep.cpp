@@ -126,6 +126,14 @@ int keep_restarting(const TransactionFiles& files, KeeperVerb verb, ProcessRunne
 
 namespace {
 
+/// The agent that began a transaction knows its files best. A boot unit of the machine's own
+/// configuration may well start one of another release.
+std::string agent_of(const TransactionFiles& files) {
+  std::error_code none;
+  const auto kept = std::filesystem::read_symlink(files.folder() / "agent", none);
+  return !none && access(kept.c_str(), X_OK) == 0 ? kept.string() : own_program();
+}
+
 /// False where it did not come to an end.
 bool recover_one(const TransactionFiles& files, ProcessRunner& processes, const Clock& clock) {
   const auto snapshot = take_snapshot(files, clock);
@@ -136,7 +144,7 @@ bool recover_one(const TransactionFiles& files, ProcessRunner& processes, const 
     std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
   };
   return processes
-      .run({.argv = KeeperCommand{own_program(), files, KeeperVerb::recover}.argv(),
+      .run({.argv = KeeperCommand{agent_of(files), files, KeeperVerb::recover}.argv(),
             .on_stderr_line = print},
            {})
       .succeeded();

@@ -23,7 +23,7 @@ int keep_restarting(const TransactionFiles& files, KeeperVerb verb, ProcessRunne
                     Clock& clock);
 
 /// Ends every open transaction that no living keeper owns, each in a process of its own, because
-/// each has surroundings of its own.
+/// each has surroundings of its own, and by the agent that began it, where that is still there.
 int recover_all(const std::filesystem::path& state_directory, ProcessRunner& processes);
 
 } // namespace belay::agent

@@ -444,6 +444,17 @@ TEST_CASE("agent: what nobody kept is ended by the next deploy, and told") {
     CHECK(world.run({agent_program(), "recover"}).succeeded());
     CHECK(world.run({agent_program(), "status"}).out.find("rolled-back") != std::string::npos);
   }
+  SECTION("by the agent that began it") {
+    const auto began = world.path("agent-of-then");
+    const auto called = world.path("called");
+    belay::replace_file(began, "#!/bin/sh\necho \"$1 $4\" >>" + called.string() + "\nexec " +
+                                   agent_program() + " \"$@\"\n");
+    fs::permissions(began, fs::perms::owner_all);
+    fs::create_symlink(began, world.state_directory() / transaction / "agent");
+    CHECK(world.run({agent_program(), "recover"}).succeeded());
+    CHECK(belay::read_file(called, 4096) == "recover " + transaction + "\n");
+    CHECK(world.system() == old_path);
+  }
 }
 
 TEST_CASE("agent: two profiles, of which the second fails") {
