@@ -66,6 +66,7 @@ if(BELAY_RUNNER)
   endif()
   install(FILES README.md LICENSE cmake/package/copyright TYPE DOC COMPONENT runner)
   install(DIRECTORY docs TYPE DOC COMPONENT runner)
+  install(FILES cmake/package/belay.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runner)
 endif()
 
 if(BELAY_AGENT)

@@ -48,6 +48,10 @@ if(BELAY_SHLIBDEPS AND BELAY_GZIP)
   execute_process(COMMAND ${BELAY_GZIP} -9nc ${CMAKE_BINARY_DIR}/package/changelog
     OUTPUT_FILE ${CMAKE_BINARY_DIR}/package/changelog.gz COMMAND_ERROR_IS_FATAL ANY)
   configure_file(cmake/package/lintian-overrides package/belay COPYONLY)
+  # Policy wants pages compressed, which other installations do not.
+  install(CODE "execute_process(COMMAND ${BELAY_GZIP} -9nf
+    \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/share/man/man1/belay.1\" COMMAND_ERROR_IS_FATAL ANY)"
+    COMPONENT debian EXCLUDE_FROM_ALL)
   install(FILES ${CMAKE_BINARY_DIR}/package/changelog.gz TYPE DOC COMPONENT debian
     EXCLUDE_FROM_ALL)
   install(FILES ${CMAKE_BINARY_DIR}/package/belay DESTINATION share/lintian/overrides

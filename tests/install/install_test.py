@@ -8,6 +8,7 @@
 import json
 import os
 import pathlib
+import re
 import stat
 import sys
 
@@ -36,6 +37,11 @@ def moved_prefix(build, work):
     for page in ["LICENSE", "copyright", "README.md", "docs/cli.md"]:
         assert (documentation / page).is_file(), f"{page} is not installed"
 
+    page = (prefix / "share/man/man1/belay.1").read_text()
+    place.equal(sorted(re.findall(r"^\.B belay (\w+)$", page, re.MULTILINE)),
+                sorted(re.findall(r"^  (\w+)  +", place.run(belay, "--help").split("Verbs:")[1]
+                                  .split("Examples:")[0], re.MULTILINE)), "verbs of the page")
+
     flake = work / "flake"
     flake.mkdir()
     (flake / "flake.nix").write_text(place.FLAKE)
@@ -50,7 +56,8 @@ def only_ours(build, work):
     """Nothing of a library that was compiled in, and nothing that names the build's place."""
     install(build, work)
     files = sorted(str(path.relative_to(work)) for path in work.rglob("*") if path.is_file())
-    ours = ("bin/belay", "share/belay/agents/", "share/doc/belay/", "include/belay/",
+    ours = ("bin/belay", "share/belay/agents/", "share/doc/belay/",
+            "share/man/man1/belay.1", "include/belay/",
             "lib/belay/", "lib/cmake/belay/")
     place.equal([name for name in files if not name.startswith(ours)], [], "files of others")
     for name in files:
