@@ -37,7 +37,11 @@ in
     systemd.services.belay-recover = {
       description = "Undo deploys that were never confirmed";
       wantedBy = [ "multi-user.target" ];
-      after = [ "local-fs.target" ];
+      after = [
+        "local-fs.target"
+        "sysinit.target"
+        "dbus.socket"
+      ];
       before = [ "shutdown.target" ];
       conflicts = [ "shutdown.target" ];
       unitConfig.DefaultDependencies = false;

@@ -41,7 +41,7 @@ std::string BootUnit::text(const std::string& agent, const std::filesystem::path
   return "[Unit]\n"
          "Description=Undo deploys that were never confirmed\n"
          "DefaultDependencies=no\n"
-         "After=local-fs.target\n"
+         "After=local-fs.target sysinit.target dbus.socket\n"
          "Before=shutdown.target\n"
          "Conflicts=shutdown.target\n"
          "\n"

@@ -6,8 +6,9 @@
 
 // What undoes an unconfirmed deploy after a reboot. A transient unit is gone by then, so a real one
 // is put where systemd looks at boot and where root may write even on NixOS:
-// /etc/systemd/system.attached. It runs `recover` of the rooted agent, waits for no network (the
-// new generation may have none), and is taken away with the last open transaction.
+// /etc/systemd/system.attached. It runs `recover` of the rooted agent, as early as the old
+// generation's script can run again (that of NixOS talks to the system bus), waits for no network
+// (the new generation may have none), and is taken away with the last open transaction.
 
 namespace belay::agent {
 

@@ -221,7 +221,7 @@ TEST_CASE("boot unit: armed and disarmed") {
   const auto text = belay::read_file(link, 4096); // through the link
   CHECK(text.find("ExecStart=\"/nix/store/x-belay-agent\" recover --state-directory "
                   "\"/nix/var/nix/belay\"\n") != std::string::npos);
-  CHECK(text.find("After=local-fs.target\n") != std::string::npos);
+  CHECK(text.find("After=local-fs.target sysinit.target dbus.socket\n") != std::string::npos);
   CHECK(text.find("network") == std::string::npos);
   unit.disarm();
   CHECK_FALSE(fs::exists(fs::symlink_status(link)));
