@@ -5,6 +5,7 @@
 #include "engine/base/text.h"
 
 #include <array>
+#include <map>
 #include <unistd.h>
 
 namespace belay::run {
@@ -15,9 +16,12 @@ std::string system_of_uname(const std::string& line) {
     throw Error(ErrorKind::protocol, "the target does not say what system it is: uname printed \"" +
                                          one_line(tail(line, 200)) + "\"");
   }
-  const std::string machine = words[1] == "arm64"   ? "aarch64"
-                              : words[1] == "amd64" ? "x86_64"
-                                                    : words[1];
+  // What kernels call it, where Nix has another name.
+  static const std::map<std::string, std::string, std::less<>> names = {
+      {"amd64", "x86_64"}, {"arm64", "aarch64"}, {"i386", "i686"},
+      {"i486", "i686"},    {"i586", "i686"},     {"ppc64le", "powerpc64le"}};
+  const auto found = names.find(words[1]);
+  const std::string machine(found == names.end() ? words[1] : found->second);
   std::string kernel = words[0];
   for (char& c : kernel) {
     c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;

@@ -32,5 +32,7 @@ TEST_CASE("a target's uname becomes Nix's name of its system") {
   CHECK(system_of_uname("Linux x86_64\n") == "x86_64-linux");
   CHECK(system_of_uname("Linux aarch64") == "aarch64-linux");
   CHECK(system_of_uname("Darwin arm64") == "aarch64-darwin");
+  CHECK(system_of_uname("Linux i586") == "i686-linux");
+  CHECK(system_of_uname("Linux ppc64le") == "powerpc64le-linux");
   CHECK_THROWS_AS(system_of_uname("sh: uname: not found"), Error);
 }
