@@ -19,12 +19,16 @@ bool is_program(const fs::path& path) {
 } // namespace
 
 std::optional<ScriptCommand> find_script(const std::string& generation, ScriptCall::Kind kind) {
+  using Kind = ScriptCall::Kind;
   const fs::path folder(generation);
-  if (is_program(folder / "deploy-rs-activate")) {
+  if (kind != Kind::trial && is_program(folder / "deploy-rs-activate")) {
     return ScriptCommand{(folder / "deploy-rs-activate").string(), ""};
   }
   if (is_program(folder / "bin/switch-to-configuration")) {
-    return ScriptCommand{(folder / "bin/switch-to-configuration").string(), "switch"};
+    return ScriptCommand{(folder / "bin/switch-to-configuration").string(),
+                         kind == Kind::trial  ? "test"
+                         : kind == Kind::boot ? "boot"
+                                              : "switch"};
   }
   if (kind == ScriptCall::Kind::rollback && is_program(folder / "activate")) {
     return ScriptCommand{(folder / "activate").string(), ""};

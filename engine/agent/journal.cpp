@@ -21,7 +21,7 @@ constexpr off_t journal_reserve = 64 * 1024; // some 300 entries; a transaction 
 constexpr std::size_t checksum_length = 16;
 constexpr std::size_t message_cap = 2000; // for a person, one line
 
-constexpr std::array<std::pair<Step, std::string_view>, 19> names = {{
+constexpr std::array<std::pair<Step, std::string_view>, 20> names = {{
     {Step::keeping, "keeping"},
     {Step::request, "request"},
     {Step::abandoned, "abandoned"},
@@ -33,6 +33,7 @@ constexpr std::array<std::pair<Step, std::string_view>, 19> names = {{
     {Step::script_ended, "script-ended"},
     {Step::activated, "activated"},
     {Step::awaiting_confirm, "awaiting-confirm"},
+    {Step::setting_boot_default, "setting-boot-default"},
     {Step::confirmed, "confirmed"},
     {Step::failed, "failed"},
     {Step::rolling_back, "rolling-back"},

@@ -21,17 +21,18 @@ namespace belay::agent {
 
 /// Those that end in -ing are written before the deed, the others after it.
 enum class Step {
-  keeping,          ///< a keeper took the lock
-  request,          ///< a request was answered; `reason` is empty where it was accepted
-  abandoned,        ///< asked to abandon
-  finished,         ///< asked to finish
-  revoking,         ///< asked to revoke a profile; before that is accepted
-  switching,        ///< about to set the profile
-  switched,         ///< the link was read back and is the new closure
-  script_starting,  ///< about to run the activation script
-  script_ended,     ///< with exit_status or signal; `reason` is empty where it ended well
-  activated,        ///< the script ended well
-  awaiting_confirm, ///< `deadline` runs
+  keeping,              ///< a keeper took the lock
+  request,              ///< a request was answered; `reason` is empty where it was accepted
+  abandoned,            ///< asked to abandon
+  finished,             ///< asked to finish
+  revoking,             ///< asked to revoke a profile; before that is accepted
+  switching,            ///< about to set the profile
+  switched,             ///< the link was read back and is the new closure
+  script_starting,      ///< about to run the activation script
+  script_ended,         ///< with exit_status or signal; `reason` is empty where it ended well
+  activated,            ///< the script ended well
+  awaiting_confirm,     ///< `deadline` runs
+  setting_boot_default, ///< it is confirmed; about to run the boot script
   confirmed,
   failed,       ///< left as it is
   rolling_back, ///< about to restore what was recorded

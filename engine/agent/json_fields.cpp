@@ -102,6 +102,10 @@ std::optional<std::string> maybe_text_at(const Json& json, const char* key) {
   return find(json, key) == nullptr ? std::nullopt : std::optional(text_at(json, key));
 }
 
+std::optional<bool> maybe_flag_at(const Json& json, const char* key) {
+  return find(json, key) == nullptr ? std::nullopt : std::optional(flag_at(json, key));
+}
+
 std::optional<std::int64_t> maybe_integer_at(const Json& json, const char* key) {
   return find(json, key) == nullptr ? std::nullopt : std::optional(integer_at(json, key));
 }

@@ -31,6 +31,7 @@ const Json& array_at(const Json& json, const char* key);
 
 /// nullopt where the field is missing or null.
 std::optional<std::string> maybe_text_at(const Json& json, const char* key);
+std::optional<bool> maybe_flag_at(const Json& json, const char* key);
 std::optional<std::int64_t> maybe_integer_at(const Json& json, const char* key);
 std::optional<int> maybe_small_integer_at(const Json& json, const char* key);
 std::optional<Duration> maybe_duration_at(const Json& json, const char* key);

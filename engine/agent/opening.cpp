@@ -194,6 +194,17 @@ std::optional<Refusal> Opening::check_scripts() {
                      closure + " has neither deploy-rs-activate nor bin/switch-to-configuration",
                      {}};
     }
+    if (profile.wanted.boot_after_confirm) {
+      if (!find_script(closure, ScriptCall::Kind::trial)) {
+        return Refusal{"no-activation",
+                       closure +
+                           " has no bin/switch-to-configuration, so it cannot be tried before "
+                           "it is booted: take bootDefault: afterConfirm from profile \"" +
+                           profile.wanted.name + "\"",
+                       {}};
+      }
+      record_.details["boot_default"] = "after-confirm";
+    }
     profile.closure_path = real_path(closure);
   }
   return std::nullopt;

@@ -54,6 +54,20 @@ void signal_all(const std::vector<pid_t>& pids, int number) {
   }
 }
 
+/// The file with the mark of the last run; what may run at the same time as another has its own.
+const char* mark_file(ScriptCall::Kind kind) {
+  switch (kind) {
+  case ScriptCall::Kind::activation:
+  case ScriptCall::Kind::trial:
+    return "mark";
+  case ScriptCall::Kind::boot:
+    return "boot-mark";
+  case ScriptCall::Kind::rollback:
+    return "back-mark";
+  }
+  return "";
+}
+
 /// A short script should not pay for a long interval: 1, 2, 4 … ms.
 class Pace {
 public:
@@ -91,11 +105,11 @@ std::map<std::string, std::string> PosixScripts::environment_for(const ScriptCal
   auto environment = environment_;
   environment["PROFILE"] = call.profile_path;
   environment[mark_variable] = mark;
-  for (const char* name : {"DRY_ACTIVATE", "BOOT"}) {
-    environment.erase(name);
-    if (call.kind == ScriptCall::Kind::activation) {
-      environment[name] = "0";
-    }
+  environment.erase("DRY_ACTIVATE");
+  environment.erase("BOOT");
+  if (call.kind != ScriptCall::Kind::rollback) {
+    environment["DRY_ACTIVATE"] = "0";
+    environment["BOOT"] = call.kind == ScriptCall::Kind::boot ? "1" : "0";
   }
   return environment;
 }
@@ -105,10 +119,13 @@ std::map<std::string, std::string> PosixScripts::environment_for(const ScriptCal
 std::string PosixScripts::next_mark(const ScriptCall& call) {
   const auto folder = files_.profile(call.profile);
   const bool back = call.kind == ScriptCall::Kind::rollback;
-  const auto mark = files_.id() + "-act-" + std::to_string(call.profile) + (back ? "-back-" : "-") +
+  const auto mark = files_.id() + "-act-" + std::to_string(call.profile) +
+                    (back                                  ? "-back-"
+                     : call.kind == ScriptCall::Kind::boot ? "-boot-"
+                                                           : "-") +
                     random_hex(2);
   try {
-    replace_file(folder / (back ? "back-mark" : "mark"), mark, {.mode = 0600});
+    replace_file(folder / mark_file(call.kind), mark, {.mode = 0600});
   } catch (const Error&) {
     if (!back) {
       throw; // no room to run anything safely; on the way back we must all the same
@@ -130,9 +147,8 @@ ScriptResult PosixScripts::run(const ScriptCall& call) {
     }
     // No scope to be had. On the way back that must not matter; forward, time that is up is up.
     const bool late = result.end == ScriptResult::End::timed_out;
-    return late && call.kind == ScriptCall::Kind::activation
-               ? result
-               : run_in(session_, call, *command, mark);
+    return late && call.kind != ScriptCall::Kind::rollback ? result
+                                                           : run_in(session_, call, *command, mark);
   } catch (const std::exception& error) {
     return {.end = ScriptResult::End::unstarted, .message = error.what()};
   }
@@ -253,8 +269,7 @@ bool PosixScripts::stop(const std::string& mark, bool ours) {
 }
 
 bool PosixScripts::stop_leftovers(const ScriptCall& call) {
-  const bool back = call.kind == ScriptCall::Kind::rollback;
-  const auto file = files_.profile(call.profile) / (back ? "back-mark" : "mark");
+  const auto file = files_.profile(call.profile) / mark_file(call.kind);
   return !std::filesystem::exists(file) || stop(std::string(trim(read_file(file, 4096))), false);
 }
 

@@ -68,6 +68,7 @@ struct PrepareRequest {
     bool magic_rollback = true;
     std::chrono::seconds confirm_timeout{30};
     std::chrono::seconds activation_timeout{240};
+    bool boot_after_confirm = false; ///< try it first, make it the boot default once confirmed
   };
   std::string run;        ///< id of the run, kept as the holder's name
   std::string holder_url; ///< CI job, may be empty
@@ -104,12 +105,13 @@ struct Request {
 
 /// Where a profile is in its transaction.
 enum class State {
-  prepared,         ///< recorded and rooted, nothing changed
-  switched,         ///< the profile link is the new closure
-  activated,        ///< the script ended well
-  awaiting_confirm, ///< the confirm deadline runs
-  confirmed,        ///< end, revocable until finish
-  failed,           ///< end: activation failed and autoRollback is off: left as it is
+  prepared,             ///< recorded and rooted, nothing changed
+  switched,             ///< the profile link is the new closure
+  activated,            ///< the script ended well
+  awaiting_confirm,     ///< the confirm deadline runs
+  setting_boot_default, ///< confirmed in time; becoming what the machine boots (boot_after_confirm)
+  confirmed,            ///< end, revocable until finish
+  failed,               ///< end: activation failed and autoRollback is off: left as it is
   rolling_back,
   rolled_back,     ///< end: the recorded generation is back, read back and re-activated
   rollback_failed, ///< end: a person is needed
@@ -131,7 +133,7 @@ struct ProfileStatus {
   std::string profile_path; ///< as decided on the target
   State state = State::prepared;
   std::string
-      reason; ///< activation-failed, activation-timeout, confirm-timeout, abandoned, revoked, …
+      reason; ///< activation-failed, activation-timeout, confirm-timeout, boot-default-failed, …
   std::string message;            ///< for a person; one line
   Generation recorded;            ///< before this transaction
   Generation current;             ///< read back when this status was made
@@ -153,7 +155,8 @@ struct TransactionStatus { ///< reply to prepare and state
   std::string transaction;
   std::vector<ProfileStatus> profiles;
   std::vector<EarlierTransaction> earlier;    ///< prepare only
-  std::map<std::string, std::string> details; ///< detach, reboot_protection, drift, detach_weak
+  std::map<std::string, std::string> details; ///< detach, reboot_protection, drift, detach_weak,
+                                              ///< boot_default where the agent heeds it
 };
 struct Accepted {}; ///< reply to activate, revoke, abandon, finish
 struct Decision {

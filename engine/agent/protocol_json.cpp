@@ -24,7 +24,8 @@ Json to_json(const PrepareRequest::Profile& profile) {
           {"auto_rollback", profile.auto_rollback},
           {"magic_rollback", profile.magic_rollback},
           {"confirm_timeout_s", profile.confirm_timeout.count()},
-          {"activation_timeout_s", profile.activation_timeout.count()}};
+          {"activation_timeout_s", profile.activation_timeout.count()},
+          {"boot_after_confirm", profile.boot_after_confirm}};
 }
 
 PrepareRequest::Profile prepare_profile_from(const Json& json) {
@@ -34,7 +35,9 @@ PrepareRequest::Profile prepare_profile_from(const Json& json) {
           .auto_rollback = flag_at(json, "auto_rollback"),
           .magic_rollback = flag_at(json, "magic_rollback"),
           .confirm_timeout = timeout_at(json, "confirm_timeout_s"),
-          .activation_timeout = timeout_at(json, "activation_timeout_s")};
+          .activation_timeout = timeout_at(json, "activation_timeout_s"),
+          // Not there in the record or request of an older one.
+          .boot_after_confirm = maybe_flag_at(json, "boot_after_confirm").value_or(false)};
 }
 
 } // namespace

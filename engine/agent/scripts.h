@@ -15,7 +15,12 @@
 namespace belay::agent {
 
 struct ScriptCall {
-  enum class Kind { activation, rollback };
+  enum class Kind {
+    activation, ///< of the new generation, which it also makes the boot default
+    trial,      ///< of the new generation, without that
+    boot,       ///< makes the new generation the boot default and activates nothing
+    rollback,   ///< activation of the old generation
+  };
   Kind kind = Kind::activation;
   std::size_t profile = 0;  ///< index in the record
   std::string generation;   ///< store path whose script is run
@@ -43,6 +48,11 @@ struct ScriptResult {
   bool succeeded() const { return end == End::exited && exit_status == 0; }
 };
 
+/// How it ended, for a person: "exited 4 after 1.2 s".
+std::string describe(const ScriptResult& result);
+/// Whether it gave up because another one holds the lock of switch-to-configuration.
+bool met_a_lock(const ScriptResult& result);
+
 class Scripts {
 public:
   virtual ~Scripts() = default;
@@ -52,7 +62,9 @@ public:
 };
 
 /// What is run of a generation, in this order: deploy-rs-activate, bin/switch-to-configuration
-/// switch, and for one that is gone back to also activate (home-manager, darwin). Empty: nothing.
+/// switch, and for one that is gone back to also activate (home-manager, darwin). On trial only
+/// bin/switch-to-configuration test will do, because deploy-rs-activate switches; for boot it is
+/// deploy-rs-activate (with BOOT=1) or bin/switch-to-configuration boot. nullopt: nothing.
 struct ScriptCommand {
   std::string program;
   std::string argument; ///< may be empty

@@ -7,11 +7,12 @@
 namespace belay::agent {
 
 namespace {
-constexpr std::array<std::pair<State, std::string_view>, 10> names = {{
+constexpr std::array<std::pair<State, std::string_view>, 11> names = {{
     {State::prepared, "prepared"},
     {State::switched, "switched"},
     {State::activated, "activated"},
     {State::awaiting_confirm, "awaiting-confirm"},
+    {State::setting_boot_default, "setting-boot-default"},
     {State::confirmed, "confirmed"},
     {State::failed, "failed"},
     {State::rolling_back, "rolling-back"},
@@ -51,6 +52,7 @@ bool is_final(State state) {
   case State::switched:
   case State::activated:
   case State::awaiting_confirm:
+  case State::setting_boot_default:
   case State::rolling_back:
     return false;
   }

@@ -13,18 +13,22 @@ namespace belay::agent {
 namespace {
 
 /// The decision is taken before the keeper has noted it.
-State state_now(const ProfileView& view, std::optional<Verdict> verdict) {
+State state_now(const PrepareRequest::Profile& wanted, const ProfileView& view,
+                std::optional<Verdict> verdict) {
   if (view.state != State::awaiting_confirm || !verdict) {
     return view.state;
   }
-  return *verdict == Verdict::confirmed ? State::confirmed : State::rolling_back;
+  if (*verdict == Verdict::expired) {
+    return State::rolling_back;
+  }
+  return wanted.boot_after_confirm ? State::setting_boot_default : State::confirmed;
 }
 
 ProfileStatus profile_status(const RecordedProfile& recorded, const ProfileView& view,
                              std::optional<Verdict> verdict, const Clock& clock) {
   ProfileStatus status{.name = recorded.wanted.name,
                        .profile_path = recorded.path,
-                       .state = state_now(view, verdict),
+                       .state = state_now(recorded.wanted, view, verdict),
                        .reason = view.reason,
                        .message = view.message,
                        .recorded = recorded.generation,

@@ -7,7 +7,6 @@
 #include "engine/base/text.h"
 
 #include <algorithm>
-#include <cctype>
 
 namespace belay::agent {
 
@@ -16,34 +15,6 @@ namespace {
 // Another activation's grandchild may still hold switch-to-configuration's lock.
 constexpr std::chrono::seconds lock_patience{60};
 constexpr std::chrono::seconds lock_retry{2};
-
-std::string describe(const ScriptResult& result) {
-  const auto took = " after " + format_duration(result.duration);
-  switch (result.end) {
-  case ScriptResult::End::none:
-    return "there is no activation script";
-  case ScriptResult::End::exited:
-    return "exited " + std::to_string(result.exit_status.value_or(0)) + took;
-  case ScriptResult::End::signalled:
-    return "was killed by " + result.signal.value_or("a signal") + took;
-  case ScriptResult::End::timed_out:
-    return "did not end in time and was stopped" + took;
-  case ScriptResult::End::unstarted:
-    return "could not be started: " + result.message;
-  case ScriptResult::End::lost:
-    return "was stopped" + took + ", because it could not be watched: " + result.message;
-  }
-  return "";
-}
-
-/// Scripts say it in words only.
-bool met_a_lock(const ScriptResult& result) {
-  std::string text = result.tail;
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result.end == ScriptResult::End::exited && text.find("acquire") != std::string::npos &&
-         text.find("lock") != std::string::npos;
-}
 
 Entry script_end_entry(std::size_t profile, const ScriptResult& result) {
   Entry entry{.step = Step::script_ended, .profile = profile};
@@ -112,8 +83,7 @@ void Transaction::activate(std::size_t profile) {
 
 void Transaction::run_script(std::size_t profile) {
   note({.step = Step::script_starting, .profile = profile});
-  auto entry =
-      script_end_entry(profile, seams_.scripts.run(call(profile, ScriptCall::Kind::activation)));
+  auto entry = script_end_entry(profile, seams_.scripts.run(call(profile, forward(profile))));
   entry.boot = seams_.boot;
   note(entry);
 }
@@ -124,26 +94,36 @@ void Transaction::settle(std::size_t profile) {
   const auto& ended = view_.profiles[profile];
   const Why failure{ended.script_reason, ended.message};
   if (failure.reason == "script-not-stopped") {
-    return note_safely({.step = Step::rollback_failed,
-                        .profile = profile,
-                        .reason = failure.reason,
-                        .message = failure.message});
+    return leave_running(profile, failure);
   }
   if (view_.abandoned) {
     return roll_back(profile, {"abandoned", failure.message});
   }
   if (!failure.reason.empty()) {
-    return wanted.auto_rollback ? roll_back(profile, failure)
-                                : note_safely({.step = Step::failed,
-                                               .profile = profile,
-                                               .reason = failure.reason,
-                                               .message = failure.message});
+    return fail(profile, failure);
   }
   note_safely({.step = Step::activated, .profile = profile});
   if (!wanted.magic_rollback) {
-    return note_safely({.step = Step::confirmed, .profile = profile});
+    return confirm(profile);
   }
   await_confirm(profile);
+}
+
+/// The script is at fault, not the way in.
+void Transaction::fail(std::size_t profile, const Why& why) {
+  if (record_.profiles[profile].wanted.auto_rollback) {
+    return roll_back(profile, why);
+  }
+  note_safely(
+      {.step = Step::failed, .profile = profile, .reason = why.reason, .message = why.message});
+}
+
+/// Something of a script is alive: whatever we did beside it, it could undo.
+void Transaction::leave_running(std::size_t profile, const Why& why) {
+  note_safely({.step = Step::rollback_failed,
+               .profile = profile,
+               .reason = why.reason,
+               .message = why.message});
 }
 
 void Transaction::await_confirm(std::size_t profile) {
@@ -174,7 +154,7 @@ void Transaction::tick() {
 void Transaction::look_at_decision(std::size_t profile) {
   const auto verdict = seams_.decisions.read(profile);
   if (verdict == Verdict::confirmed) {
-    note_safely({.step = Step::confirmed, .profile = profile});
+    confirm(profile);
   } else if (verdict == Verdict::expired) {
     roll_back_ours(profile, why_expired(profile));
   } else if (view_.abandoned || other_boot(profile) ||
@@ -196,7 +176,7 @@ Transaction::Why Transaction::why_expired(std::size_t profile) const {
 
 void Transaction::expire(std::size_t profile, const Why& why) {
   if (seams_.decisions.decide(profile, Verdict::expired) == Verdict::confirmed) {
-    note_safely({.step = Step::confirmed, .profile = profile});
+    confirm(profile);
   } else {
     roll_back_ours(profile, why);
   }
@@ -228,13 +208,20 @@ void Transaction::abandon() {
 
 // ---- back ----
 
+ScriptCall::Kind Transaction::forward(std::size_t profile) const {
+  return record_.profiles[profile].wanted.boot_after_confirm ? ScriptCall::Kind::trial
+                                                             : ScriptCall::Kind::activation;
+}
+
 ScriptCall Transaction::call(std::size_t profile, ScriptCall::Kind kind) const {
   const auto& recorded = record_.profiles[profile];
-  const bool forward = kind == ScriptCall::Kind::activation;
+  const bool back = kind == ScriptCall::Kind::rollback;
+  // Scripts go by $PROFILE: where what ran was not the profile's, the link would lead them astray.
+  const bool drifted = recorded.reactivate != recorded.generation.path;
   return {.kind = kind,
           .profile = profile,
-          .generation = forward ? recorded.wanted.closure : recorded.reactivate,
-          .profile_path = recorded.path,
+          .generation = back ? recorded.reactivate : recorded.wanted.closure,
+          .profile_path = back && drifted ? recorded.reactivate : recorded.path,
           .limit = recorded.wanted.activation_timeout};
 }
 
@@ -249,7 +236,8 @@ bool Transaction::supersede(std::size_t profile, const std::string& by) {
   note_safely({.step = Step::superseded,
                .profile = profile,
                .reason = "superseded",
-               .message = "the profile was set to " + by + " meanwhile"});
+               .message = by.empty() ? "the profile was removed meanwhile"
+                                     : "the profile was set to " + by + " meanwhile"});
   return true;
 }
 
@@ -298,16 +286,21 @@ Problem Transaction::undo(std::size_t profile) {
 
 Problem Transaction::reactivate(std::size_t profile) {
   note_safely({.step = Step::reactivating, .profile = profile});
-  const auto give_up = seams_.clock.now() + lock_patience;
-  auto result = seams_.scripts.run(call(profile, ScriptCall::Kind::rollback));
-  while (met_a_lock(result) && !result.succeeded() && seams_.clock.now() < give_up) {
-    seams_.clock.sleep_until(seams_.clock.now() + lock_retry);
-    result = seams_.scripts.run(call(profile, ScriptCall::Kind::rollback));
-  }
+  const auto result = run_patiently(call(profile, ScriptCall::Kind::rollback));
   if (result.succeeded() || result.end == ScriptResult::End::none) {
     return std::nullopt;
   }
   return "the old generation is back, but its activation " + describe(result);
+}
+
+ScriptResult Transaction::run_patiently(const ScriptCall& call) {
+  const auto give_up = seams_.clock.now() + lock_patience;
+  auto result = seams_.scripts.run(call);
+  while (met_a_lock(result) && !result.succeeded() && seams_.clock.now() < give_up) {
+    seams_.clock.sleep_until(seams_.clock.now() + lock_retry);
+    result = seams_.scripts.run(call);
+  }
+  return result;
 }
 
 } // namespace belay::agent

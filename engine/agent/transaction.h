@@ -13,8 +13,15 @@
 
 // The part that may never be wrong: what is done to a target's profiles, and in which order.
 //
-//   prepared → switched → activated → awaiting_confirm → confirmed
+//   prepared → switched → activated → awaiting_confirm → [setting_boot_default →] confirmed
 //        (any of them) → rolling_back → rolled_back | rollback_failed
+//
+// With boot_after_confirm a new generation is only tried until it is confirmed: a reboot before
+// that brings up the old one by itself. Confirmed in time, it becomes the boot default, and only
+// then is it called confirmed. A keeper that dies on the way does it again. Where it cannot be
+// done, or the machine was restarted before it was, what runs and what would be booted are two
+// things: that is no success, so it goes back to what was recorded, whose own script makes that the
+// boot default.
 //
 // It runs in the keeper's one thread and owns nothing but its place in the journal: each step is
 // noted, then done. It may be killed between any two lines. Whoever makes a Transaction from the
@@ -68,6 +75,12 @@ private:
   void run_script(std::size_t profile);
   void settle(std::size_t profile);
   void await_confirm(std::size_t profile);
+  void confirm(std::size_t profile);
+  void set_boot_default(std::size_t profile);
+  void run_boot_script(std::size_t profile);
+  void fail(std::size_t profile, const Why& why);
+  void leave_running(std::size_t profile, const Why& why);
+  ScriptResult run_patiently(const ScriptCall& call);
   void look_at_decision(std::size_t profile);
   void expire(std::size_t profile, const Why& why);
   void roll_back(std::size_t profile, const Why& why);
@@ -77,6 +90,7 @@ private:
   void finish_roll_back(std::size_t profile);
   Problem undo(std::size_t profile);
   Problem reactivate(std::size_t profile);
+  ScriptCall::Kind forward(std::size_t profile) const;
   ScriptCall call(std::size_t profile, ScriptCall::Kind kind) const;
   Why why_expired(std::size_t profile) const;
   bool other_boot(std::size_t profile) const { return view_.profiles[profile].boot != seams_.boot; }

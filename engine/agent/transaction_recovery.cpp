@@ -28,18 +28,21 @@ void Transaction::recover_profile(std::size_t profile) {
   if (is_final(view.state) || view.state == State::awaiting_confirm) {
     return;
   }
-  const auto left = view.reactivating ? ScriptCall::Kind::rollback : ScriptCall::Kind::activation;
-  const bool may_run = view.reactivating || (view.script_started && !view.script_ended);
+  const bool booting = view.state == State::setting_boot_default;
+  const auto left = view.reactivating ? ScriptCall::Kind::rollback
+                    : booting         ? ScriptCall::Kind::boot
+                                      : forward(profile);
+  const bool may_run = view.reactivating || booting || (view.script_started && !view.script_ended);
   if (may_run && !seams_.scripts.stop_leftovers(call(profile, left))) {
-    return note_safely({.step = Step::rollback_failed,
-                        .profile = profile,
-                        .reason = "script-not-stopped",
-                        .message = "a script of the interrupted keeper could not be stopped"});
+    return leave_running(
+        profile, {"script-not-stopped", "a script of the interrupted keeper could not be stopped"});
   }
   if (view.state == State::rolling_back) {
     if (!is_superseded(profile)) {
       finish_roll_back(profile);
     }
+  } else if (booting) {
+    set_boot_default(profile);
   } else if (view.script_ended) {
     settle(profile);
   } else if (view.script_started && !wanted.auto_rollback && !wanted.magic_rollback) {

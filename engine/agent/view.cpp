@@ -50,6 +50,8 @@ void apply_to(ProfileView& profile, const Entry& entry) {
     profile.deadline = entry.deadline;
     profile.boot = entry.boot;
     return enter(profile, entry, State::awaiting_confirm);
+  case Step::setting_boot_default:
+    return enter(profile, entry, State::setting_boot_default);
   case Step::confirmed:
     return enter(profile, entry, State::confirmed);
   case Step::failed:

@@ -51,6 +51,7 @@ inline constexpr std::string_view rolled_back = "rolled-back"; ///< revoked: ano
 inline constexpr std::string_view rollback_failed = "rollback-failed";
 inline constexpr std::string_view state_unknown = "state-unknown";
 inline constexpr std::string_view left_to_target = "left-to-target";
+inline constexpr std::string_view boot_default_failed = "boot-default-failed";
 inline constexpr std::string_view verify_failed = "verify-failed";
 inline constexpr std::string_view superseded = "superseded";
 inline constexpr std::string_view not_reached =

@@ -107,6 +107,9 @@ public:
   void read(std::string_view key, const json& value, std::optional<std::string>& into) const {
     into = text(key, value);
   }
+  void read(std::string_view, const json&, std::optional<BootDefault>&) const {
+    // belay's own: not in a flake
+  }
   void read(std::string_view key, const json& value,
             std::optional<std::vector<std::string>>& into) const {
     into = texts(key, value);

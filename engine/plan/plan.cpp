@@ -17,10 +17,10 @@ std::string seconds(Seconds value) {
 }
 
 std::string rollback_of(const Profile& profile) {
-  if (!profile.auto_rollback) {
-    return "none";
-  }
-  return profile.magic_rollback ? "unless confirmed" : "on failure";
+  const std::string when = !profile.auto_rollback   ? "none"
+                           : profile.magic_rollback ? "unless confirmed"
+                                                    : "on failure";
+  return profile.boot_default == BootDefault::after_confirm ? when + ", boots after confirm" : when;
 }
 
 Row row_of(const Node& node, const Profile& profile) {

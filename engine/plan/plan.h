@@ -36,6 +36,7 @@ struct Profile {
   bool magic_rollback = true;
   Seconds confirm_timeout{30};
   Seconds activation_timeout{240};
+  BootDefault boot_default = BootDefault::with_activation;
   bool fast_connection = false; ///< true: the target does not ask its substituters
 };
 

@@ -21,6 +21,17 @@ Key<Settings> key_of(const SettingKey& key, std::optional<Seconds> Settings::*me
 Key<Settings> key_of(const SettingKey& key, std::optional<std::string> Settings::*member) {
   return text_key<Settings>(key.name, member, not_empty(), key.description);
 }
+Key<Settings> key_of(const SettingKey& key, std::optional<BootDefault> Settings::*member) {
+  const auto rule = one_of({std::string(name_of(BootDefault::with_activation)),
+                            std::string(name_of(BootDefault::after_confirm))});
+  return {key.name, text_schema(rule, key.description),
+          [member, rule](Settings& into, const YamlNode& value, const Where& where,
+                         Problems& problems) {
+            if (const auto text = read_text(value, rule, where, problems)) {
+              into.*member = boot_default_from(*text);
+            }
+          }};
+}
 Key<Settings> key_of(const SettingKey& key,
                      std::optional<std::vector<std::string>> Settings::*member) {
   return texts_key<Settings>(key.name, member, any_text(), key.description);

@@ -30,6 +30,7 @@ json to_json(const Profile& profile) {
           {"magic_rollback", profile.magic_rollback},
           {"confirm_timeout_s", profile.confirm_timeout.count()},
           {"activation_timeout_s", profile.activation_timeout.count()},
+          {"boot_default", name_of(profile.boot_default)},
           {"fast_connection", profile.fast_connection}};
 }
 

@@ -258,6 +258,7 @@ private:
     profile.magic_rollback = settings.magic_rollback.value_or(profile.magic_rollback);
     profile.confirm_timeout = settings.confirm_timeout.value_or(profile.confirm_timeout);
     profile.activation_timeout = settings.activation_timeout.value_or(profile.activation_timeout);
+    profile.boot_default = settings.boot_default.value_or(profile.boot_default);
     profile.fast_connection = settings.fast_connection.value_or(profile.fast_connection);
     result.profiles.push_back(std::move(profile));
   }

@@ -6,7 +6,7 @@
 namespace belay::plan {
 
 std::span<const SettingKey> setting_keys() {
-  static const std::array<SettingKey, 13> keys{{
+  static const std::array<SettingKey, 14> keys{{
       {"sshUser", &Settings::ssh_user, "User of the ssh login; default: the local user."},
       {"user", &Settings::user, "Owner of the profile on the target; default: sshUser."},
       {"sshOpts", &Settings::ssh_opts,
@@ -24,6 +24,11 @@ std::span<const SettingKey> setting_keys() {
        "confirmed. Default: 30."},
       {"activationTimeout", &Settings::activation_timeout,
        "Seconds that the activation script may take. Default: 240."},
+      {"bootDefault", &Settings::boot_default,
+       "When a new generation becomes the one that the machine boots. afterConfirm: once it is "
+       "confirmed; for closures with bin/switch-to-configuration. withActivation (default): by its "
+       "activation script.",
+       SettingScope::file_only},
       {"tempPath", &Settings::temp_path,
        "Accepted for deploy-rs's sake and without effect: belay leaves no file in a shared "
        "folder."},

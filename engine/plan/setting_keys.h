@@ -33,10 +33,11 @@ enum class SettingScope {
 };
 
 struct SettingKey {
-  using Member = std::variant<std::optional<bool> Settings::*, std::optional<Seconds> Settings::*,
-                              std::optional<std::string> Settings::*,
-                              std::optional<std::vector<std::string>> Settings::*,
-                              std::vector<std::string> Settings::*>;
+  using Member =
+      std::variant<std::optional<bool> Settings::*, std::optional<Seconds> Settings::*,
+                   std::optional<std::string> Settings::*, std::optional<BootDefault> Settings::*,
+                   std::optional<std::vector<std::string>> Settings::*,
+                   std::vector<std::string> Settings::*>;
   std::string_view name;
   Member member;
   std::string_view description;

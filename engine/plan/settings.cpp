@@ -3,8 +3,16 @@
 
 #include "engine/plan/setting_keys.h"
 
+#include <array>
+#include <utility>
+
 namespace belay::plan {
 namespace {
+
+constexpr std::array<std::pair<BootDefault, std::string_view>, 2> boot_default_names{{
+    {BootDefault::with_activation, "withActivation"},
+    {BootDefault::after_confirm, "afterConfirm"},
+}};
 
 template <class T>
 void lay(const Settings& upper, Settings& result, std::optional<T> Settings::*member) {
@@ -23,6 +31,24 @@ std::vector<std::string> joined(std::vector<std::string> first,
 }
 
 } // namespace
+
+std::string_view name_of(BootDefault when) {
+  for (const auto& [value, name] : boot_default_names) {
+    if (value == when) {
+      return name;
+    }
+  }
+  return "";
+}
+
+std::optional<BootDefault> boot_default_from(std::string_view name) {
+  for (const auto& [value, known] : boot_default_names) {
+    if (known == name) {
+      return value;
+    }
+  }
+  return std::nullopt;
+}
 
 Settings over(const Settings& upper, const Settings& lower) {
   Settings result = lower;

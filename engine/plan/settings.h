@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 // deploy-rs's generic settings, under its names and with its types, which may stand at any level:
@@ -15,6 +16,15 @@ namespace belay::plan {
 
 using Seconds = std::chrono::seconds;
 
+/// When a new generation becomes the one that the machine boots.
+enum class BootDefault {
+  with_activation, ///< by its activation script, as deploy-rs has it
+  after_confirm,   ///< by a second script, once the activation is confirmed
+};
+/// As in the plan file: "withActivation", "afterConfirm".
+std::string_view name_of(BootDefault when);
+std::optional<BootDefault> boot_default_from(std::string_view name);
+
 struct Settings {
   std::optional<std::string> ssh_user;
   std::optional<std::string> user;
@@ -25,6 +35,7 @@ struct Settings {
   std::optional<bool> magic_rollback;
   std::optional<Seconds> confirm_timeout;    ///< u16 in deploy-rs: 0 to 65535
   std::optional<Seconds> activation_timeout; ///< likewise
+  std::optional<BootDefault> boot_default;   ///< belay's own
   std::optional<std::string> temp_path;      ///< accepted, without effect: belay needs no canary
   std::optional<std::string> sudo;
   std::optional<bool> remote_build;

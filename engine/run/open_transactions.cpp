@@ -115,6 +115,7 @@ private:
     for (auto* owner : owners) {
       owner->transaction = status->transaction;
     }
+    require_boot_default(profiles, *status);
     tell_earlier(*status);
     for (const auto* profile : profiles) {
       of_.stages.start(*profile, Stage::lock);
@@ -135,9 +136,23 @@ private:
     for (const auto* profile : profiles) {
       request.profiles.push_back({profile->name, profile->profile_path, profile->path.string(),
                                   profile->auto_rollback, profile->magic_rollback,
-                                  profile->confirm_timeout, profile->activation_timeout});
+                                  profile->confirm_timeout, profile->activation_timeout,
+                                  profile->boot_default == plan::BootDefault::after_confirm});
     }
     return request;
+  }
+
+  /// An agent that does not know the setting would make it the boot default at once.
+  static void require_boot_default(const std::vector<const plan::Profile*>& profiles,
+                                   const agent::TransactionStatus& status) {
+    for (const auto* profile : profiles) {
+      if (profile->boot_default == plan::BootDefault::after_confirm &&
+          !status.details.contains("boot_default")) {
+        throw Error(ErrorKind::protocol, "the target's agent does not know bootDefault, which "
+                                         "profile " +
+                                             profile->name + " sets: use this belay's own agent");
+      }
+    }
   }
 
   void tell_earlier(const agent::TransactionStatus& status) {

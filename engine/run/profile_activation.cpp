@@ -57,6 +57,9 @@ ProfileResult ProfileActivation::run() {
   // The new script, the wait for us, the old script when it went wrong.
   deadline_ = BootClock::now() + profile_.activation_timeout + contact_.patience.kill +
               profile_.confirm_timeout + profile_.activation_timeout + contact_.patience.verdict;
+  if (profile_.boot_default == plan::BootDefault::after_confirm) {
+    deadline_ += profile_.activation_timeout + contact_.patience.kill;
+  }
   try {
     if (!reach()) {
       return std::move(result_);
@@ -185,7 +188,7 @@ void ProfileActivation::settle(const Status& status) {
     return;
   case State::superseded: // it expired, but what runs there now is somebody else's
     fail(Stage::activate, Outcome::error, event::reasons::superseded,
-         "not confirmed in time; somebody else has set the profile meanwhile: left as it is");
+         script_end(status) + "; it is somebody else's now and left as it is");
     result_.generation_after = status.current.number;
     return;
   default:
@@ -285,7 +288,10 @@ void ProfileActivation::leave_to_target() {
   } else {
     result_.decides_by = format_time(decides_by);
     fail(Stage::activate, Outcome::cancelled, event::reasons::left_to_target,
-         "cancelled; the target goes back by itself by " + result_.decides_by);
+         (status && status->state == State::setting_boot_default
+              ? "cancelled while it was made the boot default; the target ends it by itself by "
+              : "cancelled; the target goes back by itself by ") +
+             result_.decides_by);
   }
 }
 

@@ -141,10 +141,11 @@ TEST_CASE("docs/events.md names every value of the enums") {
 TEST_CASE("docs/events.md names every reason and no other") {
   namespace reasons = belay::event::reasons;
   std::set<std::string_view> actual{
-      reasons::activation_failed, reasons::activation_timeout, reasons::confirm_timeout,
-      reasons::rolled_back,       reasons::rollback_failed,    reasons::state_unknown,
-      reasons::left_to_target,    reasons::verify_failed,      reasons::superseded,
-      reasons::not_reached,       reasons::fail_fast,          reasons::skipped_by_plan};
+      reasons::activation_failed,  reasons::activation_timeout, reasons::confirm_timeout,
+      reasons::rolled_back,        reasons::rollback_failed,    reasons::state_unknown,
+      reasons::left_to_target,     reasons::verify_failed,      reasons::superseded,
+      reasons::not_reached,        reasons::fail_fast,          reasons::skipped_by_plan,
+      reasons::boot_default_failed};
   for (int kind = 0; kind <= static_cast<int>(ErrorKind::internal); ++kind)
     actual.insert(reason_of(static_cast<ErrorKind>(kind)));
   const std::string text = document();

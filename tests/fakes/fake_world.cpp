@@ -45,6 +45,9 @@ agent::TransactionStatus FakeWorld::describe(const FakeHost& host,
   result.transaction = transaction.id;
   for (const auto& profile : transaction.profiles) {
     result.profiles.push_back(status(host, profile));
+    if (profile.request.boot_after_confirm && !host.old_agent) {
+      result.details["boot_default"] = "after-confirm";
+    }
   }
   return result;
 }
@@ -86,6 +89,9 @@ void FakeWorld::activate(FakeHost& host, FakeTransaction& transaction,
     generations.push_back(profile.request.closure);
   }
   host.activated.push_back(profile.request.closure);
+  if (!profile.request.boot_after_confirm) {
+    host.boot_default[profile.request.name] = profile.request.closure;
+  }
   profile.state = State::switched;
   profile.made = static_cast<int>(generations.size());
   tell(agent::StatusChanged{transaction.id, status(host, profile)});
@@ -128,6 +134,7 @@ void FakeWorld::roll_back(FakeHost& host, FakeTransaction& transaction,
     }
     if (!profile.recorded.path.empty()) {
       host.activated.push_back(profile.recorded.path);
+      host.boot_default[profile.request.name] = profile.recorded.path;
     }
     profile.state = State::rolled_back;
     if (scripts[profile.request.closure].cuts_network) {
@@ -137,9 +144,27 @@ void FakeWorld::roll_back(FakeHost& host, FakeTransaction& transaction,
   tell(agent::StatusChanged{transaction.id, status(host, profile)});
 }
 
+void FakeWorld::set_boot_default(FakeHost& host, FakeTransaction& transaction,
+                                 FakeTransaction::Profile& profile, const Tell& tell) {
+  const auto script = scripts[profile.request.closure];
+  if (script.boot_exit_status == 0) {
+    host.boot_default[profile.request.name] = profile.request.closure;
+    profile.state = State::confirmed;
+  } else if (profile.request.auto_rollback) {
+    roll_back(host, transaction, profile, "boot-default-failed", tell);
+  } else {
+    profile.state = State::failed;
+    profile.reason = "boot-default-failed";
+  }
+  tell(agent::StatusChanged{transaction.id, status(host, profile)});
+}
+
 void FakeWorld::tick(FakeHost& host, const Tell& tell) {
   for (auto& [id, transaction] : host.transactions) {
     for (auto& profile : transaction.profiles) {
+      if (profile.state == State::setting_boot_default && profile.boot_looks-- == 0) {
+        set_boot_default(host, transaction, profile, tell);
+      }
       if (profile.state == State::awaiting_confirm &&
           (transaction.abandoned || BootClock::now() >= profile.confirm_by)) {
         if (host.generations[profile.request.name].back() != profile.request.closure) {
@@ -184,7 +209,8 @@ agent::ReplyBody FakeWorld::handle(FakeHost& host, const std::string& place,
   } else if (const auto* confirm = std::get_if<agent::ConfirmRequest>(&body)) {
     auto& profile = profile_of(confirm->profile);
     if (profile.state == State::awaiting_confirm) {
-      profile.state = State::confirmed;
+      profile.state =
+          profile.request.boot_after_confirm ? State::setting_boot_default : State::confirmed;
     }
     return agent::Decision{profile.state, status(host, profile)};
   } else if (std::holds_alternative<agent::StateRequest>(body)) {

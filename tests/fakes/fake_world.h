@@ -24,6 +24,7 @@ namespace belay::fakes {
 /// What activating a closure does.
 struct Script {
   int exit_status = 0;
+  int boot_exit_status = 0;       ///< of making it the boot default after the confirmation
   bool cuts_network = false;      ///< the host is unreachable from then on, until it rolls back
   bool drops_connections = false; ///< open connections die, new ones work
   std::function<void()> meanwhile = {}; ///< called while it runs
@@ -38,6 +39,7 @@ struct FakeTransaction {
     agent::Generation recorded;
     std::optional<int> made;
     Instant confirm_by{};
+    int boot_looks = 1; ///< how many looks the boot script takes
   };
   std::string id;
   std::string place; ///< the state directory that it locks
@@ -59,8 +61,10 @@ struct FakeHost {
   std::string uname = "Linux x86_64";
   std::set<std::string> store;
   std::map<std::string, std::vector<std::string>>
-      generations;                    ///< by profile name, the last is current
-  std::vector<std::string> activated; ///< closures whose script ran, in order
+      generations;                                 ///< by profile name, the last is current
+  std::map<std::string, std::string> boot_default; ///< by profile name
+  bool old_agent = false;                          ///< one that does not know boot_after_confirm
+  std::vector<std::string> activated;              ///< closures whose script ran, in order
   std::map<std::string, FakeTransaction> transactions;
   int connections = 0, confirm_connections = 0;
   std::set<std::string> closed_logins; ///< nobody can confirm over these: "USER OPTION…"
@@ -98,6 +102,8 @@ private:
                 const Tell& tell);
   void roll_back(FakeHost& host, FakeTransaction& transaction, FakeTransaction::Profile& profile,
                  const std::string& reason, const Tell& tell);
+  void set_boot_default(FakeHost& host, FakeTransaction& transaction,
+                        FakeTransaction::Profile& profile, const Tell& tell);
   agent::TransactionStatus describe(const FakeHost& host, const FakeTransaction& transaction) const;
 };
 

@@ -19,6 +19,12 @@ namespace fs = std::filesystem;
 
 namespace {
 constexpr std::chrono::seconds patience{60};
+
+void write_script(const fs::path& path, const std::string& text) {
+  std::ofstream(path) << "#!/bin/sh\n" << text << "\n";
+  chmod(path.c_str(), 0755);
+}
+
 } // namespace
 
 std::string agent_program() {
@@ -77,11 +83,15 @@ ProcessResult NixWorld::run(std::vector<std::string> argv) const {
   return processes.run({.argv = words}, Wait::at_most(patience));
 }
 
-std::string NixWorld::generation(const std::string& name, const std::string& script) const {
+std::string NixWorld::generation(const std::string& name, const std::string& script,
+                                 const std::string& switch_script) const {
   const auto folder = path("source") / name;
   fs::create_directories(folder);
-  std::ofstream(folder / "deploy-rs-activate") << "#!/bin/sh\n" << script << "\n";
-  chmod((folder / "deploy-rs-activate").c_str(), 0755);
+  write_script(folder / "deploy-rs-activate", script);
+  if (!switch_script.empty()) {
+    fs::create_directories(folder / "bin");
+    write_script(folder / "bin/switch-to-configuration", switch_script);
+  }
   const auto result = run({"nix-store", "--add", folder.string()});
   if (!result.succeeded()) {
     throw Error(ErrorKind::internal, "nix-store --add: " + result.err);

@@ -23,8 +23,10 @@ public:
   ~NixWorld();
   static bool has_nix();
 
-  /// A generation whose deploy-rs-activate is this shell script; its store path.
-  std::string generation(const std::string& name, const std::string& script) const;
+  /// A generation whose deploy-rs-activate is this shell script, and its
+  /// bin/switch-to-configuration the other one unless that is empty; its store path.
+  std::string generation(const std::string& name, const std::string& script,
+                         const std::string& switch_script = "") const;
   /// "VARIABLE=value" for `env`.
   std::vector<std::string> environment() const;
   /// Runs a program in this world; its result.

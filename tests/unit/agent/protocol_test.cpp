@@ -40,7 +40,8 @@ PrepareRequest full_prepare() {
                               .auto_rollback = false,
                               .magic_rollback = false,
                               .confirm_timeout = 45s,
-                              .activation_timeout = 600s});
+                              .activation_timeout = 600s,
+                              .boot_after_confirm = true});
   request.profiles.push_back({.name = "system", .closure = "/nix/store/y"});
   return request;
 }
@@ -94,6 +95,8 @@ TEST_CASE("protocol: requests come back as they went") {
   CHECK_FALSE(prepare.profiles[0].magic_rollback);
   CHECK(prepare.profiles[0].confirm_timeout == 45s);
   CHECK(prepare.profiles[0].activation_timeout == 600s);
+  CHECK(prepare.profiles[0].boot_after_confirm);
+  CHECK_FALSE(prepare.profiles[1].boot_after_confirm);
   CHECK_FALSE(prepare.profiles[1].profile_path);
   CHECK(round_trip(ActivateRequest{"tx", awkward}).profile == awkward);
   CHECK(round_trip(ConfirmRequest{"tx", "p"}).transaction == "tx");
@@ -142,13 +145,22 @@ TEST_CASE("protocol: replies come back as they went") {
 TEST_CASE("protocol: every state has a name that leads back to it") {
   for (const auto state :
        {State::prepared, State::switched, State::activated, State::awaiting_confirm,
-        State::confirmed, State::failed, State::rolling_back, State::rolled_back,
-        State::rollback_failed, State::superseded}) {
+        State::setting_boot_default, State::confirmed, State::failed, State::rolling_back,
+        State::rolled_back, State::rollback_failed, State::superseded}) {
     CHECK(state_from(name_of(state)) == state);
   }
   CHECK_FALSE(state_from("rolled_back"));
   CHECK(is_final(State::confirmed));
   CHECK_FALSE(is_final(State::rolling_back));
+  CHECK_FALSE(is_final(State::setting_boot_default));
+}
+
+TEST_CASE("protocol: what an older one does not say is off") {
+  auto line = encode(Request{1, full_prepare()});
+  const std::string field = "\"boot_after_confirm\":true,";
+  REQUIRE(line.find(field) != std::string::npos);
+  line.erase(line.find(field), field.size());
+  CHECK_FALSE(std::get<PrepareRequest>(decode_request(line).body).profiles[0].boot_after_confirm);
 }
 
 TEST_CASE("protocol: garbage is an error that shows it") {

@@ -31,6 +31,8 @@ struct Scenario {
   bool abandon = false;
   bool revoke = false;
   bool reboot = false; ///< the machine, not just the keeper, dies
+  bool boot_after_confirm = false;
+  bool boot_fails = false;
 };
 
 class Play {
@@ -38,7 +40,7 @@ public:
   explicit Play(const Scenario& scenario) : scenario_(scenario) {
     if (scenario.straight_link) {
       target_.link = old_path;
-      target_.running = old_path;
+      target_.running = target_.boot_default = old_path;
     } else if (scenario.had_generation) {
       target_.install(40, store_path("older"));
       target_.install(41, scenario.unchanged ? new_path : old_path);
@@ -46,6 +48,12 @@ public:
     before_ = {target_.link, target_.numbered, target_.running};
     record_ = record_of(target_.recorded(new_path));
     record_.profiles[0].wanted.magic_rollback = scenario.magic;
+    record_.profiles[0].wanted.boot_after_confirm = scenario.boot_after_confirm;
+    if (scenario.boot_fails) {
+      target_.outcomes[new_path] = [](const ScriptCall& call) {
+        return SimulatedTarget::exited(call.kind == ScriptCall::Kind::boot ? 3 : 0);
+      };
+    }
     if (scenario.script_fails) {
       target_.outcomes[new_path] = [](const ScriptCall& call) {
         return SimulatedTarget::exited(call.kind == ScriptCall::Kind::rollback ? 0 : 4);
@@ -92,7 +100,8 @@ public:
     if (state == State::confirmed) {
       CHECK(now.generation.path == new_path);
       CHECK(target_.running == new_path);
-      CHECK((promised_ || !scenario_.magic));
+      CHECK(target_.boot_default == new_path);
+      CHECK((in_time_ || !scenario_.magic));
     } else if (state == State::prepared) {
       CHECK(target_.link == before_.link); // died before the request was noted
       CHECK(target_.running == before_.running);
@@ -102,6 +111,7 @@ public:
       CHECK(target_.link == before_.link);
       CHECK(target_.numbered == before_.numbered);
       CHECK((target_.running == before_.running || !scenario_.had_generation));
+      CHECK((target_.boot_default == before_.running || !scenario_.had_generation));
     }
   }
 
@@ -118,16 +128,26 @@ private:
     for (int turn = 0; !transaction.decided(); ++turn) {
       REQUIRE(turn < 100);
       if (scenario_.confirm && transaction.view().profiles[0].state == State::awaiting_confirm) {
-        promised_ |= confirm();
+        in_time_ |= confirm();
       }
-      if (scenario_.abandon && !promised_) {
+      if (scenario_.abandon && !in_time_) {
         transaction.abandon();
       }
       target_.clock.advance(seconds(1));
       transaction.tick();
+      never_booted_early(transaction.view().profiles[0].state);
     }
+    const bool now = transaction.view().profiles[0].state == State::confirmed;
+    promised_ |= now || (in_time_ && !scenario_.boot_after_confirm);
     if (scenario_.revoke) {
       transaction.revoke(0);
+    }
+  }
+
+  /// What is on trial must not be what a reboot brings up.
+  void never_booted_early(State state) const {
+    if (scenario_.boot_after_confirm && !scenario_.unchanged && state == State::awaiting_confirm) {
+      CHECK(target_.boot_default != new_path);
     }
   }
 
@@ -147,6 +167,7 @@ private:
     std::string running;
   } before_;
   Record record_;
+  bool in_time_ = false;  ///< a runner got in before the deadline
   bool promised_ = false; ///< a runner was told "confirmed"
 };
 
@@ -186,6 +207,30 @@ TEST_CASE("replay: every cut ends confirmed and new, or recorded and back") {
       {.name = "unchanged, fails", .unchanged = true, .script_fails = true},
       {.name = "abandoned", .confirm = false, .abandon = true},
       {.name = "confirmed, revoked", .revoke = true},
+      {.name = "boot after confirm", .boot_after_confirm = true},
+      {.name = "boot after confirm, rebooted", .reboot = true, .boot_after_confirm = true},
+      {.name = "boot after confirm, fails", .boot_after_confirm = true, .boot_fails = true},
+      {.name = "boot after confirm, fails, rebooted",
+       .reboot = true,
+       .boot_after_confirm = true,
+       .boot_fails = true},
+      {.name = "boot after confirm, not confirmed", .confirm = false, .boot_after_confirm = true},
+      {.name = "boot after confirm, not confirmed, rebooted",
+       .confirm = false,
+       .reboot = true,
+       .boot_after_confirm = true},
+      {.name = "boot after confirm, without magic",
+       .magic = false,
+       .reboot = true,
+       .boot_after_confirm = true},
+      {.name = "boot after confirm, script fails",
+       .script_fails = true,
+       .boot_after_confirm = true},
+      {.name = "boot after confirm, unchanged", .unchanged = true, .boot_after_confirm = true},
+      {.name = "boot after confirm, first generation",
+       .had_generation = false,
+       .boot_after_confirm = true},
+      {.name = "boot after confirm, revoked", .revoke = true, .boot_after_confirm = true},
   }));
   play_every_cut(scenario);
 }

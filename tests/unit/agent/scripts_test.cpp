@@ -92,6 +92,10 @@ TEST_CASE("scripts: as deploy-rs runs them") {
           generation + "|" + generation + "|0|0|/tmp|" + generation + "/deploy-rs-activate\n");
     CHECK(result.tail == c.output());
   }
+  SECTION("to be booted") {
+    c.run(c.call(20s, ScriptCall::Kind::boot));
+    CHECK(c.output().find("|0|1|/tmp|") != std::string::npos);
+  }
   SECTION("on rollback") {
     c.run(c.call(20s, ScriptCall::Kind::rollback));
     CHECK(c.output().find("|||/tmp|") != std::string::npos);
@@ -112,8 +116,14 @@ TEST_CASE("scripts: what a generation has is run, in this order") {
   c.script("echo switch-to-configuration $1", "bin/switch-to-configuration");
   CHECK(ran(ScriptCall::Kind::rollback) == "switch-to-configuration switch");
   CHECK(ran(ScriptCall::Kind::activation) == "switch-to-configuration switch");
+  CHECK(ran(ScriptCall::Kind::trial) == "switch-to-configuration test");
+  CHECK(ran(ScriptCall::Kind::boot) == "switch-to-configuration boot");
   c.script("echo deploy-rs-activate $1");
   CHECK(ran(ScriptCall::Kind::activation) == "deploy-rs-activate");
+  CHECK(ran(ScriptCall::Kind::trial) == "switch-to-configuration test"); // the other one switches
+  CHECK(ran(ScriptCall::Kind::boot) == "deploy-rs-activate");
+  fs::remove(c.generation / "bin/switch-to-configuration");
+  CHECK(ran(ScriptCall::Kind::trial) == "none");
 }
 
 TEST_CASE("scripts: one that cannot be started, one that is killed") {

@@ -64,9 +64,12 @@ public:
 
   // ---- the machine ----
   std::string running;       ///< generation that was activated last; "half X" if it was cut short
+  std::string boot_default;  ///< generation that a reboot brings up
   bool script_alive = false; ///< of a keeper that died
   std::map<std::string, std::function<ScriptResult(const ScriptCall&)>>
       outcomes;                        ///< by generation; default: well
+  std::vector<ScriptCall::Kind> kinds; ///< of what was run
+  std::string called_with;             ///< $PROFILE of the last one
   std::vector<std::string> runs;       ///< what was run, in order
   std::vector<std::string> violations; ///< things that may never happen
   bool nix_env_broken = false;
@@ -78,7 +81,7 @@ public:
   void install(int number, const std::string& path) {
     numbered[number] = path;
     link = "system-" + std::to_string(number) + "-link";
-    running = path;
+    running = boot_default = path;
   }
 
   RecordedProfile recorded(const std::string& closure) const {
@@ -98,6 +101,7 @@ public:
   void reboot() {
     boot += "'";
     script_alive = false;
+    running = boot_default;
     journal_text.resize(synced);
     if (decided == Decided::pending) {
       decided = Decided::held;
@@ -196,13 +200,19 @@ public:
       violations.push_back("a script was started beside another one");
     }
     runs.push_back(call.generation);
+    kinds.push_back(call.kind);
+    called_with = call.profile_path;
     script_alive = true;
-    running = "half " + call.generation;
+    const bool activates = call.kind != ScriptCall::Kind::boot;
+    if (call.kind != ScriptCall::Kind::trial) { // the boot loader comes first
+      boot_default = call.generation;
+    }
+    running = activates ? "half " + call.generation : running;
     knife.point();
     script_alive = false;
     const auto outcome = outcomes.find(call.generation);
     auto result = outcome == outcomes.end() ? exited(0) : outcome->second(call);
-    if (result.succeeded()) {
+    if (result.succeeded() && activates) {
       running = call.generation;
     }
     clock.advance(std::chrono::seconds(2));

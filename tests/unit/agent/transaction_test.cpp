@@ -249,6 +249,7 @@ TEST_CASE("transaction: what ran is activated again, not what the profile said")
   transaction.activate(0);
   CHECK(c.current() == old_path);
   CHECK(c.target.running == ran);
+  CHECK(c.target.called_with == ran); // not the link: it leads to the other one
 }
 
 TEST_CASE("transaction: a rollback that meets a lock tries again for a minute") {

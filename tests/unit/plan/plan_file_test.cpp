@@ -45,7 +45,8 @@ nodes:
     hostname: web-1.internal
     hostKey: ")" + ed25519 + R"( root@web-1"
     extraSshOpts: ["-4"]
-    profiles: {system: {activationTimeout: 600, profilePath: /p}}
+    bootDefault: withActivation
+    profiles: {system: {activationTimeout: 600, profilePath: /p, bootDefault: afterConfirm}}
   old-db: {skip: true}
   "name with ${x} 'and' \"y\"":
 onFailure: continue
@@ -78,6 +79,8 @@ webhooks:
   CHECK(web.settings.extra_ssh_opts == std::vector<std::string>{"-4"});
   CHECK(web.profiles.at("system").settings.activation_timeout == Seconds(600));
   CHECK(web.profiles.at("system").profile_path == "/p");
+  CHECK(web.settings.boot_default == BootDefault::with_activation);
+  CHECK(web.profiles.at("system").settings.boot_default == BootDefault::after_confirm);
   CHECK(file.nodes.at("old-db").skip == true);
   CHECK(file.nodes.contains("name with ${x} 'and' \"y\""));
   CHECK(file.on_failure == OnFailure::proceed);
@@ -88,7 +91,7 @@ webhooks:
   CHECK(file.webhooks[0].url_env == "DEPLOY_HOOK");
   CHECK(file.webhooks[0].secret_env == "DEPLOY_HOOK_SECRET");
   CHECK(file.webhooks[0].events == std::vector<std::string>{"run.*", "node.rolled_back"});
-  CHECK(file.webhooks[0].line == 20);
+  CHECK(file.webhooks[0].line == 21);
   CHECK(file.webhooks[1].allow_http);
   CHECK(file.webhooks[1].timeout == Seconds(3));
 }
@@ -127,6 +130,8 @@ TEST_CASE("single mistakes and what is said about them") {
       {"environment: 42", "expected text, found the number 42; write \"42\" in quotes"},
       {"environment: a b", "a label has 1 to 64 letters"},
       {"environment: \"\"", "a label has 1 to 64 letters"},
+      {"settings: {bootDefault: always}",
+       "expected withActivation or afterConfirm, found \"always\""},
       {"onFailure: ignore", "expected stop or continue, found \"ignore\""},
       {"settings: {sshOpts: -p 22}", "key \"sshOpts\" in settings: expected a list of texts"},
       {"settings: {sshOpts: [\"-p\", 22]}", "expected text, found the number 22; write \"22\""},

@@ -51,6 +51,13 @@ TEST_CASE("the table is for people: a line for each profile, none that a name co
       "1, build 1, copy 4, activate 8); grace 6 s\n");
 }
 
+TEST_CASE("the table says when a generation is booted only after it is confirmed") {
+  Plan plan = sample();
+  plan.nodes[0].profiles[0].boot_default = BootDefault::after_confirm;
+  CHECK(plan_to_table(plan).find("unless confirmed, boots after confirm  /nix/store/") !=
+        std::string::npos);
+}
+
 TEST_CASE("the JSON has every field and no secret") {
   const std::string text = plan_to_json(sample());
   CHECK(text.find("SECRET?") == std::string::npos);
@@ -65,6 +72,7 @@ TEST_CASE("the JSON has every field and no secret") {
   CHECK(web.at("host") == "web-1.internal");
   CHECK(web.at("host_key") == nullptr);
   CHECK(web.at("profiles").at(0).at("confirm_timeout_s") == 30);
+  CHECK(web.at("profiles").at(0).at("boot_default") == "withActivation");
   CHECK(web.at("profiles").at(0).at("derivation") == nullptr);
   CHECK(web.at("profiles").at(0).at("ssh_user") == "deploy");
   CHECK(web.at("profiles").at(0).at("ssh_opts") == json::array({"-4"}));

@@ -77,6 +77,11 @@ const std::vector<Row> rows{
      [](const Node& n) { return std::to_string(n.profiles.at(0).confirm_timeout.count()); }},
     {"activationTimeout", [](Settings& s, bool b) { s.activation_timeout = Seconds(b ? 2 : 1); },
      [](const Node& n) { return std::to_string(n.profiles.at(0).activation_timeout.count()); }},
+    {"bootDefault",
+     [](Settings& s, bool b) {
+       s.boot_default = b ? BootDefault::after_confirm : BootDefault::with_activation;
+     },
+     [](const Node& n) { return std::string(name_of(n.profiles.at(0).boot_default)); }},
 };
 
 std::string alone(const Row& row, std::size_t level, bool second) {
@@ -146,6 +151,7 @@ TEST_CASE("the built-in defaults are deploy-rs's") {
   CHECK(profile.magic_rollback);
   CHECK(profile.confirm_timeout == Seconds(30));
   CHECK(profile.activation_timeout == Seconds(240));
+  CHECK(profile.boot_default == BootDefault::with_activation);
   CHECK_FALSE(profile.fast_connection);
   CHECK(node.profiles[0].login.options.empty());
 }

@@ -65,7 +65,7 @@ TEST_CASE("the schema lists the keys of product and deploy-rs, no others") {
   CHECK(names_in(top.at("settings")) ==
         std::set<std::string>{"sshUser", "user", "sshOpts", "extraSshOpts", "fastConnection",
                               "autoRollback", "magicRollback", "confirmTimeout",
-                              "activationTimeout", "tempPath", "sudo", "remoteBuild",
+                              "activationTimeout", "bootDefault", "tempPath", "sudo", "remoteBuild",
                               "interactiveSudo"});
   CHECK(names_in(node) == with_settings({"hostname", "hostKey", "skip", "profiles"}));
   CHECK(names_in(profile) == with_settings({"profilePath"}));

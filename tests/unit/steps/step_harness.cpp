@@ -52,6 +52,7 @@ StepHarness::StepHarness(const NodeSpec& spec) {
       profile.user = found->second;
     }
     profile.auto_rollback = spec.auto_rollback;
+    profile.boot_default = spec.boot_default;
     profile.magic_rollback = spec.magic_rollback;
     profile.confirm_timeout = plan::Seconds(1);
     profile.activation_timeout = plan::Seconds(0);

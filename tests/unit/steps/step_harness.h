@@ -22,6 +22,7 @@ struct NodeSpec {
   bool auto_rollback = true;
   std::map<std::string, plan::Login> logins = {}; ///< by profile; others log in as root
   std::map<std::string, std::string> users = {};  ///< by profile; others belong to root
+  plan::BootDefault boot_default = plan::BootDefault::with_activation;
 };
 
 class StepHarness {
