@@ -105,7 +105,9 @@ std::vector<std::string> systemd_command(const KeeperCommand& command, Detachmen
   }
   words.insert(words.end(), {"--quiet", "--unit=" + unit, "--service-type=exec", "--collect"});
   for (const auto& property :
-       {std::string("Restart=on-failure"), std::string("RestartSec=1"),
+       {std::string("Restart=on-failure"),
+        // To systemd these are no failure. `systemctl stop` and a shutdown still end it.
+        std::string("RestartForceExitStatus=SIGTERM SIGINT"), std::string("RestartSec=1"),
         std::string("StartLimitIntervalSec=0"), std::string("OOMPolicy=continue"),
         std::string("KillMode=control-group"), std::string("StandardInput=null"),
         "StandardOutput=append:" + log, "StandardError=append:" + log}) {

@@ -74,19 +74,25 @@ def session_terminated(fleet):
     web.nothing_left()
 
 
-@hosts(1, SystemdHost)
-def keeper_killed(fleet):
-    """systemd starts it again; what it had begun is undone, and the script goes with its scope."""
-    [web] = fleet
-    good(web)
+def undone_without_its_keeper(web, signal):
     run = start({"web-1": node(web, package("slow", "sleep 998\n"))})
-    wait_until(lambda: "slow" in check.activated(web), "the script runs")
+    wait_until(lambda: check.activated(web)[-1] == "slow", "the script runs")
     [unit] = [unit for unit in web.units() if unit.endswith(".service")]
-    web.output("systemctl", "kill", "--signal=KILL", unit)
+    web.output("systemctl", "kill", f"--signal={signal}", unit)
     check.rolled_back(check.ended(run.wait(), 11), web, "activation", 2, 1)
-    check.runs(web, 1, "good", "good slow good")
     said = web.output("journalctl", "--unit", unit)
     assert "Scheduled restart job, restart counter is at 1" in said, said
+
+
+@hosts(1, SystemdHost)
+def keeper_killed(fleet):
+    """systemd starts it again; what it had begun is undone, and the script goes
+    with its scope."""
+    [web] = fleet
+    good(web)
+    undone_without_its_keeper(web, "KILL")
+    undone_without_its_keeper(web, "TERM")
+    check.runs(web, 1, "good", "good slow good slow good")
     web.nothing_left()
 
 

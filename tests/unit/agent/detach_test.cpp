@@ -57,6 +57,8 @@ TEST_CASE("detach: the transient unit") {
                      "-p",
                      "Restart=on-failure",
                      "-p",
+                     "RestartForceExitStatus=SIGTERM SIGINT",
+                     "-p",
                      "RestartSec=1",
                      "-p",
                      "StartLimitIntervalSec=0",
