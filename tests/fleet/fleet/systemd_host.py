@@ -96,8 +96,9 @@ class SystemdHost(Host):
 
     def units(self, user="root"):
         """Those of belay that run or have failed, of the system's manager or of a user's own."""
-        scope = "" if user == "root" else "--user "
-        said = self.login(f"systemctl {scope}list-units --plain --no-legend 'belay*'", user)
+        words = "list-units --plain --no-legend belay*"
+        said = (self.output("systemctl", *words.split()) if user == "root"
+                else self.login(f"systemctl --user {words}", user))
         return [line.split()[0] for line in said.splitlines()]
 
     def nothing_left(self, users=("root",)):

@@ -97,6 +97,23 @@ def keeper_killed(fleet):
 
 
 @hosts(1, SystemdHost)
+def keeper_killed_before_confirm(fleet):
+    """The one that follows waits for the same confirmation."""
+    [web] = fleet
+    good(web)
+    run = start({"web-1": node(web, package("new", "systemctl stop ssh\n"), confirmTimeout=30)})
+    run.wait_for("stage.finished", node="web-1", stage="activate", outcome="success")
+    [unit] = [unit for unit in web.units() if unit.endswith(".service")]
+    web.output("systemctl", "kill", "--signal=KILL", unit)
+    wait_until(lambda: "restart counter is at 1" in web.output("journalctl", "--unit", unit),
+               "systemd starts it again")
+    web.output("systemctl", "start", "ssh")
+    check.ended(run.wait(), 0)
+    check.runs(web, 2, "new", "good new")
+    web.nothing_left()
+
+
+@hosts(1, SystemdHost)
 def script_hangs(fleet):
     """Deaf to TERM, in a session of its own, nobody's child and without its environment: the
     scope has it all the same."""
