@@ -22,14 +22,8 @@ bool systemd_manages() { // sd_booted(3)
   return std::filesystem::is_directory("/run/systemd/system", problem);
 }
 
-/// What a program prints, or nothing where it cannot be run.
 std::string answer(ProcessRunner& processes, std::vector<std::string> argv) {
-  try {
-    const auto result = processes.run({.argv = std::move(argv)}, Wait::at_most(manager_limit));
-    return result.succeeded() ? std::string(trim(result.out)) : "";
-  } catch (const Error&) {
-    return "";
-  }
+  return output_of(processes, std::move(argv), Wait::at_most(manager_limit));
 }
 
 /// A unit's values expand specifiers.

@@ -19,13 +19,8 @@ constexpr std::chrono::seconds name_lookup_limit{10};
 constexpr std::chrono::seconds keeper_start_limit{15};
 
 /// Who we are is asked of programs: a static one must not load name-service plugins.
-std::string answer(ProcessRunner& processes, std::vector<std::string> argv) {
-  try {
-    const auto result = processes.run({.argv = std::move(argv)}, Wait::at_most(name_lookup_limit));
-    return result.succeeded() ? std::string(trim(result.out)) : "";
-  } catch (const Error&) {
-    return "";
-  }
+std::string look_up(ProcessRunner& processes, std::vector<std::string> argv) {
+  return output_of(processes, std::move(argv), Wait::at_most(name_lookup_limit));
 }
 
 bool is_own_folder(const std::string& path) {
@@ -40,7 +35,7 @@ std::string find_home(const std::string& from_environment, ProcessRunner& proces
     return from_environment;
   }
   const auto fields =
-      split(answer(processes, {"getent", "passwd", std::to_string(geteuid())}), ':');
+      split(look_up(processes, {"getent", "passwd", std::to_string(geteuid())}), ':');
   constexpr std::size_t home = 5;
   return fields.size() > home && fields[home].starts_with('/') ? fields[home] : from_environment;
 }
@@ -59,7 +54,7 @@ Host look_around(std::optional<std::filesystem::path> state_directory, ProcessRu
   auto& environment = surroundings.environment;
   environment["HOME"] = find_home(environment["HOME"], processes);
   setenv("HOME", environment["HOME"].c_str(), 1); // NOLINT: before any thread
-  const auto user = answer(processes, {"id", "-un"});
+  const auto user = look_up(processes, {"id", "-un"});
   return {.surroundings = surroundings,
           .user = user.empty() ? environment["USER"] : user,
           .uid = static_cast<std::int64_t>(geteuid()),

@@ -20,7 +20,7 @@ namespace belay::agent {
 namespace {
 
 constexpr std::chrono::seconds lock_limit{5};
-constexpr std::chrono::seconds mutex_limit{20};
+constexpr std::chrono::seconds disarm_limit{20};
 constexpr std::chrono::seconds restart_pause{1};
 
 std::unique_ptr<Containment> make_containment(const TransactionFiles& files, const Record& record,
@@ -43,7 +43,7 @@ void conclude(const TransactionFiles& files, const View& view) {
   // Whoever opens a transaction arms the unit under this mutex. Not ours in time: it stays armed,
   // and finds nothing to do.
   const auto mutex =
-      FileLock::acquire(files.state_directory() / "mutex", Wait::at_most(mutex_limit));
+      FileLock::acquire(files.state_directory() / "mutex", Wait::at_most(disarm_limit));
   if (mutex && !any_open(files.state_directory())) {
     BootUnit().disarm();
   }
@@ -51,12 +51,8 @@ void conclude(const TransactionFiles& files, const View& view) {
 
 NixTools tools_for(const Record& record) {
   const auto& environment = record.surroundings.environment;
-  const auto find = [&](const char* name) {
-    const auto found = environment.find(name);
-    return found == environment.end() ? "" : found->second;
-  };
-  const auto tools =
-      find_nix_tools(path_with_nix(find("PATH"), nix_folders(find("HOME"), record.user)));
+  const auto tools = find_nix_tools(path_with_nix(
+      value_of(environment, "PATH"), nix_folders(value_of(environment, "HOME"), record.user)));
   // Gone since prepare? Then nix-env fails, and the links are put back by hand.
   return tools.value_or(NixTools{"nix-env", "nix-store"});
 }

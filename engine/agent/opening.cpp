@@ -20,11 +20,6 @@ namespace {
 
 constexpr const char* running_root = "running";
 
-std::string value_of(const std::map<std::string, std::string>& environment, const char* name) {
-  const auto found = environment.find(name);
-  return found == environment.end() ? "" : found->second;
-}
-
 fs::path nix_state_directory(const std::map<std::string, std::string>& environment) {
   const auto set = value_of(environment, "NIX_STATE_DIR");
   return set.empty() ? fs::path("/nix/var/nix") : fs::path(set);

@@ -18,11 +18,6 @@ namespace {
 
 constexpr std::size_t most_profiles = 64;
 
-std::string value_of(const std::map<std::string, std::string>& environment, const char* name) {
-  const auto found = environment.find(name);
-  return found == environment.end() ? "" : found->second;
-}
-
 /// A name becomes a file's name: it may hold anything but what makes it another one's.
 bool is_file_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && name.size() < 200 &&

@@ -66,6 +66,11 @@ Surroundings surroundings_from(const Json& json) {
 
 } // namespace
 
+std::string value_of(const std::map<std::string, std::string>& environment, const char* name) {
+  const auto found = environment.find(name);
+  return found == environment.end() ? "" : found->second;
+}
+
 Surroundings Surroundings::here() {
   Surroundings surroundings;
   for (char** entry = environ; *entry != nullptr; ++entry) {

@@ -41,6 +41,9 @@ struct Surroundings {
   void restore() const;
 };
 
+/// Of a variable; empty where it is not set.
+std::string value_of(const std::map<std::string, std::string>& environment, const char* name);
+
 struct Record {
   std::string transaction;
   std::string run;

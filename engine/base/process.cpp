@@ -3,6 +3,7 @@
 
 #include "engine/base/child_process.h"
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 
 #include <algorithm>
 #include <array>
@@ -261,6 +262,17 @@ ProcessResult PosixProcessRunner::run(const ProcessSpec& spec, const Wait& wait)
     throw Error(ErrorKind::internal, "a process needs a name");
   }
   return Supervision(spec, wait).run();
+}
+
+std::string output_of(ProcessRunner& processes, std::vector<std::string> argv, const Wait& wait) {
+  try {
+    ProcessSpec spec;
+    spec.argv = std::move(argv);
+    const auto result = processes.run(spec, wait);
+    return result.succeeded() ? std::string(trim(result.out)) : "";
+  } catch (const Error&) {
+    return "";
+  }
 }
 
 std::string signal_name(int signal) {

@@ -65,6 +65,9 @@ public:
   ProcessResult run(const ProcessSpec& spec, const Wait& wait) override;
 };
 
+/// What a program prints on stdout, trimmed; empty where it fails or cannot be started.
+std::string output_of(ProcessRunner& processes, std::vector<std::string> argv, const Wait& wait);
+
 /// "SIGKILL" for 9; "signal 77" for one without a name.
 std::string signal_name(int signal);
 
