@@ -38,10 +38,10 @@ Json dictionary(const std::map<std::string, std::string>& map) {
 }
 
 Json encode_profile(const PlanResolved::Profile& profile) {
-  Json stages = Json::array();
+  Json names = Json::array();
   for (const Stage stage : profile.stages)
-    stages.push_back(name_of(stage));
-  return {{"name", profile.name}, {"path", text_or_null(profile.path)}, {"stages", stages}};
+    names.push_back(name_of(stage));
+  return {{"name", profile.name}, {"path", text_or_null(profile.path)}, {"stages", names}};
 }
 
 Json encode_node(const PlanResolved::Node& node) {

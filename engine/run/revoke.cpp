@@ -17,7 +17,7 @@ namespace {
 
 // The old generation's script may take activationTimeout, its lock may be retried for 60 s.
 constexpr Duration revoke_grace = std::chrono::seconds(90);
-constexpr Duration login_limit = std::chrono::seconds(30);
+constexpr Duration revoke_login_limit = std::chrono::seconds(30);
 
 /// Takes one profile back and follows it to its end; `accepted` once the target has begun.
 agent::ProfileStatus revoke_one(Follow& follow, const Owner& owner, const plan::Profile& profile,
@@ -34,7 +34,7 @@ agent::ProfileStatus revoke_one(Follow& follow, const Owner& owner, const plan::
 
 /// Reads the link back over a fresh login: old ones prove nothing about the way in.
 agent::ProfileStatus read_back(Follow& follow, Owner& owner, const CancelToken& cancel) {
-  const auto login = Wait::at_most(login_limit, cancel);
+  const auto login = Wait::at_most(revoke_login_limit, cancel);
   owner.link.client.reset();
   follow.ask(login);
   return *follow.latest();
