@@ -27,7 +27,7 @@ def runner_between_activation_and_confirm(fleet):
     wait_until(lambda: web.run("test", "-e", "/run/sshd.pid")[0] == 0, "sshd is back")
     check.reachable(web)
     assert not run.select("run.finished"), "a killed run has no run.finished"
-    check.quiet(web, seconds=90)
+    check.quiet(web, seconds=90) # its keeper waits a minute for somebody who asks
     check.ended(deploy({"web-1": node(web, package("better"))}), 0)
     check.runs(web, 2, "better", "good bad good better")
 
@@ -104,4 +104,3 @@ def terminated_in_mid_run(fleet):
     check.runs(fleet["web-2"], 1, "good", "good")
     wait_until(lambda: check.activated(fleet["web-1"]) == ["good", "slow", "good"], "rolled back")
     check.equal(check.installed(fleet["web-1"]), (1, "good"), "profile of web-1")
-    check.quiet(fleet["web-1"], seconds=90)
