@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flakes as people write them for deploy-rs, made of values.
 
-A profile's package is a folder with a `deploy-rs-activate` that runs a shell script; it builds
-offline in a moment. On the host the script has the host's /usr/bin and nothing else.
+A profile's package is a folder with a `deploy-rs-activate` that runs a shell script, and a system's
+one also has a `bin/switch-to-configuration`; it builds offline in a moment. On the host the script
+has the host's /usr/bin and nothing else.
 """
 
 import json
@@ -14,13 +15,14 @@ HEAD = """\
 {
   description = "hosts of a test";
   outputs = { self }: let
-    package = name: script: derivation {
+    package = name: script: switch: derivation {
       inherit name;
       system = "%s";
       builder = "/bin/sh";
       PATH = "/usr/bin:/bin";
       text = "#!/bin/sh\\nset -eu\\n" + script;
-      args = [ "-c" "mkdir $out && printf %%s \\"$text\\" >$out/deploy-rs-activate && chmod +x $out/deploy-rs-activate" ];
+      switch = if switch == null then "" else "#!/bin/sh\\nset -eu\\n" + switch;
+      args = [ "-c" "set -eu; mkdir -p $out/bin; put() { printf %%s \\"$2\\" >$out/$1; chmod +x $out/$1; }; put deploy-rs-activate \\"$text\\"; test -z \\"$switch\\" || put bin/switch-to-configuration \\"$switch\\"" ];
     };
   in {
     deploy = """ % SYSTEM
@@ -47,7 +49,26 @@ def to_nix(value):
 def package(version, script=""):
     """A closure that leaves its version on the host, then runs `script`."""
     mark = f"echo {version} >>/var/lib/activated\necho activating {version}\n"
-    return Expression(f"package {to_nix('app-' + version)} {to_nix(mark + script)}")
+    return Expression(f"package {to_nix('app-' + version)} {to_nix(mark + script)} null")
+
+
+SWITCH = """\
+echo {version}:$1 >>/var/lib/activated
+case $1 in boot | switch) echo {version} >/var/lib/boot-default ;; esac
+case $1 in test | switch) ln -sfn "$(dirname "$(dirname "$(realpath "$0")")")" /run/current-system ;; esac
+"""
+ACTIVATE_SYSTEM = """\
+if [ "${BOOT-0}" = 1 ]; then exec "$PROFILE/bin/switch-to-configuration" boot; fi
+exec "$PROFILE/bin/switch-to-configuration" switch
+"""
+
+
+def system(version, script=""):
+    """A closure as NixOS and deploy-rs make it: it leaves VERSION:HOW, is what runs after test and
+    switch, and what would be booted after boot and switch. `script` ends switch-to-configuration."""
+    switch = SWITCH.format(version=version) + script
+    return Expression(f"package {to_nix('app-' + version)} {to_nix(ACTIVATE_SYSTEM)} "
+                      f"{to_nix(switch)}")
 
 
 def profile(path, **settings):
