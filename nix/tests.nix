@@ -20,7 +20,11 @@ belay.overrideAttrs (old: {
     python3
   ];
   buildInputs = old.buildInputs ++ [ catch2_3 ];
-  cmakeFlags = old.cmakeFlags ++ [ (lib.cmakeBool "BELAY_TESTS" true) ];
+  # Some of the tests that do not run here depend on the agent.
+  cmakeFlags = old.cmakeFlags ++ [
+    (lib.cmakeBool "BELAY_AGENT" true)
+    (lib.cmakeBool "BELAY_TESTS" true)
+  ];
   ninjaFlags = [
     "simulation_tests"
     "golden_tests"
