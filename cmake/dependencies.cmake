@@ -38,7 +38,7 @@ if(NOT yaml-cpp_FOUND)
   set(YAML_CPP_BUILD_TESTS OFF CACHE INTERNAL "")
   set(YAML_CPP_BUILD_TOOLS OFF CACHE INTERNAL "")
   belay_fetch(yaml-cpp https://github.com/jbeder/yaml-cpp.git
-    f7320141120f720aecc4c32be25586e7da9eb978) # 0.8.0
+    56e3bb550c91fd7005566f19c079cb7a503223cf) # 0.9.0
 endif()
 if(NOT TARGET yaml-cpp::yaml-cpp)
   add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp) # 0.7 has no namespace
@@ -47,7 +47,7 @@ endif()
 find_package(spdlog 1.10 QUIET)
 if(NOT spdlog_FOUND)
   belay_fetch(spdlog https://github.com/gabime/spdlog.git
-    27cb4c76708608465c413f6d0e6b8d99a4d84302) # v1.14.1
+    6fa36017cfd5731d617e1a934f0e5ea9c4445b13) # v1.15.3
 endif()
 
 find_package(CLI11 2.1 QUIET)
@@ -71,6 +71,6 @@ if(NOT httplib_FOUND)
     set(HTTPLIB_USE_BROTLI_IF_AVAILABLE OFF CACHE INTERNAL "")
     set(HTTPLIB_USE_ZSTD_IF_AVAILABLE OFF CACHE INTERNAL "")
     belay_fetch(httplib https://github.com/yhirose/cpp-httplib.git
-      3af7f2c16147f3fbc6e4d717032daf505dc1652c) # v0.20.1
+      b8fe69e4e892ec394ca8de27ab2fe219008690b6) # v0.53.1
   endif()
 endif()
