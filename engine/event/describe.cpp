@@ -87,7 +87,8 @@ struct Describe {
   }
   std::string operator()(const StageStarted&) const { return where() + " started"; }
   std::string operator()(const StageProgress& p) const {
-    return where() + ": " + format_bytes(p.bytes);
+    return where() + ": " + format_bytes(p.bytes) +
+           (p.bytes_expected ? " of " + format_bytes(*p.bytes_expected) : "");
   }
   std::string operator()(const StageFinished& p) const {
     std::string text =

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/event/event.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -90,6 +91,14 @@ std::string_view name_of(RollbackTrigger trigger) {
 
 std::string_view name_of(DiagnosticFound::Severity severity) {
   return severity == DiagnosticFound::Severity::warning ? "warning" : "error";
+}
+
+std::optional<int> percent_of(const StageProgress& progress) {
+  if (!progress.bytes_expected)
+    return std::nullopt;
+  const auto expected = static_cast<double>(*progress.bytes_expected);
+  const double part = expected > 0 ? static_cast<double>(progress.bytes) / expected : 1.0;
+  return static_cast<int>(std::min(part, 1.0) * 100);
 }
 
 std::optional<Outcome> outcome_from(std::string_view name) {

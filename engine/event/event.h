@@ -136,9 +136,13 @@ struct NodeStarted {
 
 struct StageStarted {};
 
-struct StageProgress {
-  std::uint64_t bytes = 0;
+struct StageProgress {     ///< copy; at most one a second and node, none where nothing moved
+  std::uint64_t bytes = 0; ///< over the wire so far
+  std::optional<std::uint64_t> bytes_expected; ///< what the target misses, as Nix archives
 };
+
+/// Whole percent, at most 100: what goes over the wire is a little more than the archives.
+std::optional<int> percent_of(const StageProgress& progress);
 
 struct StageFinished {
   Outcome outcome = Outcome::success;

@@ -214,7 +214,8 @@ std::optional<Payload> decode_payload(std::string_view type, const Record& data)
   if (type == "stage.started")
     return StageStarted{};
   if (type == "stage.progress")
-    return StageProgress{data.number<std::uint64_t>("bytes").value_or(0)};
+    return StageProgress{data.number<std::uint64_t>("bytes").value_or(0),
+                         data.number<std::uint64_t>("bytes_expected")};
   if (type == "stage.finished")
     return decode_stage_finished(data);
   if (type == "stage.retrying")

@@ -117,7 +117,11 @@ struct Encode {
   Json operator()(const NodeQueued&) const { return Json::object(); }
   Json operator()(const NodeStarted& p) const { return {{"host", p.host}}; }
   Json operator()(const StageStarted&) const { return Json::object(); }
-  Json operator()(const StageProgress& p) const { return {{"bytes", p.bytes}}; }
+  Json operator()(const StageProgress& p) const {
+    return {{"bytes", p.bytes},
+            {"bytes_expected", value_or_null(p.bytes_expected)},
+            {"pct", value_or_null(percent_of(p))}};
+  }
   Json operator()(const StageFinished& p) const {
     return {{"outcome", name_of(p.outcome)},
             {"reason", text_or_null(p.reason)},

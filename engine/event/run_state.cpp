@@ -123,7 +123,10 @@ struct Fold {
       stage->started_at = event.time;
     }
   }
-  void operator()(const StageProgress&) const {}
+  void operator()(const StageProgress& p) const {
+    if (StageState* stage = stage_of(state, event.subject))
+      stage->progress = p;
+  }
   void operator()(const StageFinished& p) const {
     StageState* stage = stage_of(state, event.subject);
     if (stage == nullptr)

@@ -29,6 +29,7 @@ struct StageState {
   Stage stage = Stage::build;
   bool started = false;
   std::optional<WallTime> started_at;
+  std::optional<StageProgress> progress; ///< the last
   std::optional<StageFinished> finished;
   std::string message; ///< of stage.finished: says what went wrong
   std::vector<RetryState> retries;

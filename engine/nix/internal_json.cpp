@@ -14,6 +14,7 @@ using nlohmann::json;
 constexpr std::string_view marker = "@nix ";
 constexpr std::int64_t build_log_line = 101;
 constexpr std::int64_t post_build_log_line = 107;
+constexpr std::int64_t set_expected = 106;
 constexpr std::size_t longest_plain_line = 4096; // of what we do not understand
 
 std::int64_t number(const json& object, const char* key, std::int64_t otherwise) {
@@ -45,7 +46,22 @@ LogRecord plain(std::string_view line) {
   return record;
 }
 
+/// fields: [type, number]
+LogRecord read_expected(const json& object, LogRecord record) {
+  const auto fields = object.find("fields");
+  if (fields != object.end() && fields->is_array() && fields->size() == 2 &&
+      fields->front().is_number_integer() && fields->back().is_number_integer()) {
+    record.kind = LogRecord::Kind::expected;
+    record.type = fields->front().get<std::int64_t>();
+    record.number = fields->back().get<std::int64_t>();
+  }
+  return record;
+}
+
 LogRecord read_result(const json& object, LogRecord record) {
+  if (record.type == set_expected) {
+    return read_expected(object, std::move(record));
+  }
   if (record.type == build_log_line || record.type == post_build_log_line) {
     record.kind = LogRecord::Kind::log_line;
     record.text = clean_text(first_field(object));

@@ -14,6 +14,7 @@ namespace belay::nix {
 /// Activity and result numbers that matter to belay (Nix, src/libutil/logging.hh).
 namespace activity {
 inline constexpr std::int64_t copy_path = 100;
+inline constexpr std::int64_t copy_paths = 103;
 inline constexpr std::int64_t build = 105;
 inline constexpr std::int64_t substitute = 108;
 } // namespace activity
@@ -25,12 +26,14 @@ struct LogRecord {
     start,    ///< activity `id` of `type`; `subject` is its first field (a derivation, a path)
     stop,     ///< activity `id`
     log_line, ///< `text`, written by activity `id`
+    expected, ///< activity `id` expects `number` (of bytes) for its activities of `type`
     other,    ///< progress, phases, and whatever later releases bring
   };
   Kind kind = Kind::other;
   std::int64_t id = 0;
   std::int64_t level = 0;
   std::int64_t type = -1;
+  std::int64_t number = 0;
   std::string subject;
   std::string text; ///< clean (base/text.h), may have several lines
 };

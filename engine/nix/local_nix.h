@@ -32,6 +32,7 @@ public:
   std::vector<bool> valid(const std::vector<StorePath>& paths, const Wait& wait) override;
   void root(const std::vector<StorePath>& paths, const Wait& wait) override;
   StorePath add_file(const std::filesystem::path& file, const Wait& wait) override;
+  ClosureSize closure_size(const std::vector<StorePath>& paths, const Wait& wait) override;
   CopyOutcome copy(const CopyRequest& request, const ProgressSink& sink, const Wait& wait) override;
 
 private:

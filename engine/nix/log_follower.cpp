@@ -5,6 +5,7 @@
 #include "engine/nix/command.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace belay::nix {
 
@@ -24,6 +25,18 @@ void push_bounded(std::deque<std::string>& lines, std::string line) {
   if (lines.size() > kept_lines) {
     lines.pop_front();
   }
+}
+
+/// "copying 12 paths"
+std::optional<std::uint64_t> counted_paths(std::string_view text) {
+  constexpr std::string_view before = "copying ";
+  if (!text.starts_with(before)) {
+    return std::nullopt;
+  }
+  text.remove_prefix(before.size());
+  std::uint64_t count = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), count);
+  return parsed.ec == std::errc() ? std::optional(count) : std::nullopt;
 }
 
 std::string joined(const std::deque<std::string>& lines) {
@@ -77,6 +90,9 @@ void LogFollower::take(std::string_view line) {
   case LogRecord::Kind::log_line:
     take_log_line(record);
     return;
+  case LogRecord::Kind::expected:
+    take_expected(record);
+    return;
   case LogRecord::Kind::other:
     return;
   }
@@ -92,7 +108,25 @@ void LogFollower::take_start(const LogRecord& record) {
   } else if (record.type == activity::copy_path && !record.subject.empty()) {
     copied_.push_back(record.subject);
     say({.kind = Progress::Kind::copying, .derivation = {}, .text = record.subject});
+  } else if (record.type == activity::copy_paths) {
+    if (const auto count = counted_paths(record.text)) {
+      say({.kind = Progress::Kind::copy_count, .derivation = {}, .text = {}, .number = *count});
+    }
   }
+}
+
+/// An activity may say it again when it knows better; several copies in turn add up.
+void LogFollower::take_expected(const LogRecord& record) {
+  if (record.type != activity::copy_path || record.number <= 0 ||
+      expected_.size() >= kept_activities) {
+    return;
+  }
+  expected_[record.id] = record.number;
+  std::uint64_t sum = 0;
+  for (const auto& [id, bytes] : expected_) {
+    sum += static_cast<std::uint64_t>(bytes);
+  }
+  say({.kind = Progress::Kind::copy_size, .derivation = {}, .text = {}, .number = sum});
 }
 
 void LogFollower::take_stop(const LogRecord& record) {

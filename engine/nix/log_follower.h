@@ -5,6 +5,7 @@
 #include "engine/nix/nix_store.h"
 
 #include <deque>
+#include <map>
 #include <set>
 #include <unordered_map>
 
@@ -48,6 +49,7 @@ private:
   void take_start(const LogRecord& record);
   void take_stop(const LogRecord& record);
   void take_log_line(const LogRecord& record);
+  void take_expected(const LogRecord& record);
   void take_message(const LogRecord& record);
   void keep_plain(const std::string& text);
   void say(Progress progress) const;
@@ -56,6 +58,7 @@ private:
   ProgressSink sink_;
   std::set<std::string> quiet_finish_;
   std::unordered_map<std::int64_t, Activity> activities_;
+  std::map<std::int64_t, std::int64_t> expected_; ///< bytes to copy, by activity
   std::deque<Failure> failures_;
   std::deque<std::string> secondary_; ///< errors that tell of others
   std::deque<std::string> plain_;

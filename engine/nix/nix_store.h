@@ -29,11 +29,14 @@ struct Progress {
     build_started,  ///< `derivation`
     build_finished, ///< `derivation`, `ok`
     copying,        ///< `text`: store path
+    copy_count,     ///< `number` of paths that the target misses
+    copy_size,      ///< `number` of bytes that they are, as archives; Nix 2.8 does not know it
   };
   Kind kind = Kind::log;
   std::string derivation; ///< of a log line: the build that wrote it, empty = Nix itself
   std::string text;
   bool ok = true;
+  std::uint64_t number = 0;
 };
 /// Called by the thread that called into NixStore, while that call runs.
 using ProgressSink = std::function<void(const Progress&)>;
@@ -63,6 +66,12 @@ struct CopyRequest {
   std::string store_uri;         ///< "unix:///tmp/b.XXXXXX/s"
   bool substitute = true;        ///< the target asks its substituters first
   bool check_signatures = false; ///< `--checksigs`; else unsigned paths go to who trusts us
+};
+
+/// What a path needs to run: itself and all that it refers to.
+struct ClosureSize {
+  std::uint64_t paths = 0;
+  std::uint64_t bytes = 0; ///< of their archives (NAR), which is what a copy sends
 };
 
 struct CopyOutcome {
@@ -95,6 +104,9 @@ public:
 
   /// Adds a file, content-addressed and executable as it is (`nix-store --add`).
   virtual StorePath add_file(const std::filesystem::path& file, const Wait& wait) = 0;
+
+  /// How much the closures of these are together, in the local store.
+  virtual ClosureSize closure_size(const std::vector<StorePath>& paths, const Wait& wait) = 0;
 
   /// `nix copy` of the closures. A failing copy is a value: the tunnel knows better why.
   virtual CopyOutcome copy(const CopyRequest& request, const ProgressSink& sink,

@@ -3,6 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "engine/run/copy_progress.h"
 #include "engine/run/open_transactions.h"
 #include "engine/run/stage_report.h"
 #include "engine/ssh/store_failure.h"
@@ -104,12 +105,7 @@ private:
     request.paths = paths;
     request.store_uri = tunnel->store_uri();
     request.substitute = !profile.fast_connection;
-    const auto log = [this](const nix::Progress& progress) {
-      if (progress.kind == nix::Progress::Kind::log) {
-        stages_.log("nix", progress.text);
-      }
-    };
-    const auto outcome = tools_.store.copy(request, log, within(copy_limit));
+    const auto outcome = copy_telling(request, *tunnel, done.bytes.value_or(0));
     done.bytes = done.bytes.value_or(0) + tunnel->bytes_sent();
     done.changed = !outcome.copied.empty();
     const auto end = tunnel->finish(Wait::at_most(tunnel_close_limit, context_.work()));
@@ -117,6 +113,27 @@ private:
       return std::nullopt;
     }
     return explain(outcome.process, end);
+  }
+
+  nix::CopyOutcome copy_telling(const nix::CopyRequest& request, const ssh::StoreTunnel& tunnel,
+                                std::uint64_t sent_before) {
+    CopyProgress progress(
+        {[&] { return tunnel.bytes_sent(); },
+         [&](const Wait& wait) { return tools_.store.closure_size(request.paths, wait); }},
+        [&](event::StageProgress sent) {
+          sent.bytes += sent_before; // what arrived in an earlier attempt is not missing any more
+          if (sent.bytes_expected) {
+            *sent.bytes_expected += sent_before;
+          }
+          stages_.tell(sent, event::Level::debug);
+        });
+    const auto listen = [&](const nix::Progress& said) {
+      progress.take(said);
+      if (said.kind == nix::Progress::Kind::log) {
+        stages_.log("nix", said.text);
+      }
+    };
+    return tools_.store.copy(request, listen, within(copy_limit));
   }
 
   /// Nix says no more than "unexpected end-of-file" for a missing command or a refusal: the remote

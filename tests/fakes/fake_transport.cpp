@@ -254,6 +254,9 @@ public:
     world_.local_store.insert(path.string());
     return path;
   }
+  nix::ClosureSize closure_size(const std::vector<StorePath>& paths, const Wait&) override {
+    return {paths.size(), 0};
+  }
   nix::CopyOutcome copy(const nix::CopyRequest& request, const nix::ProgressSink&,
                         const Wait& wait) override {
     wait.cancel.throw_if_cancelled();

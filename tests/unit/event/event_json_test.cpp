@@ -79,6 +79,14 @@ TEST_CASE("the fields of a full payload have the values that they were given") {
   CHECK(line_of(full_payloads()[18])["data"]["counts"]["rolled_back"] == 7);
 }
 
+TEST_CASE("a copy's progress is told in percent where it is known how much there is") {
+  CHECK_FALSE(percent_of({10, {}}));
+  CHECK(percent_of({0, 10}) == 0);
+  CHECK(percent_of({399, 1000}) == 39);
+  CHECK(percent_of({1100, 1000}) == 100); // more goes over the wire than archives
+  CHECK(percent_of({0, 0}) == 100);
+}
+
 TEST_CASE("each type always has all of its fields, as the schema lists them") {
   const belay::test::SchemaCheck schema(events_schema());
   for (const auto& payloads : {full_payloads(), empty_payloads()})

@@ -53,7 +53,7 @@ std::vector<Payload> full_payloads() {
           NodeQueued{},
           NodeStarted{"web-1.internal"},
           StageStarted{},
-          StageProgress{123456789012},
+          StageProgress{123456789012, 234567890123},
           stage,
           StageRetrying{1, 3, Duration(1500), "unreachable"},
           NodeRolledBack{18, 17, RollbackTrigger::confirm_timeout, true},

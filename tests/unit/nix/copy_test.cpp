@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/base/text.h"
 #include "tests/catch.h"
 #include "tests/unit/nix/private_nix.h"
 #include "tests/unit/nix/recorded_daemon.h"
@@ -37,6 +38,17 @@ struct Copied {
     request.store_uri = target.store_uri();
     return nix.copy(request, {}, soon());
   }
+
+  /// Of the closure.
+  std::size_t archive_bytes(const StorePath& path) {
+    std::size_t bytes = 0;
+    for (const auto& line :
+         split_white_space(world.run({"nix-store", "--query", "--requisites", path.string()}))) {
+      // An archive begins with a byte 13, which run() takes for white space and trims.
+      bytes += 1 + world.run({"nix-store", "--dump", line}).size();
+    }
+    return bytes;
+  }
 };
 
 /// What a runner may have for itself, and a target must never hear of.
@@ -63,11 +75,14 @@ TEST_CASE("a copy brings the whole closure over one connection") {
   Copied copied;
   const auto path = copied.built();
   std::vector<std::string> told;
+  std::uint64_t missing = 0;
   const auto outcome = copied.nix.copy(
       {{path}, copied.target.store_uri()},
       [&](const Progress& progress) {
         if (progress.kind == Progress::Kind::copying) {
           told.push_back(progress.text);
+        } else if (progress.kind == Progress::Kind::copy_count) {
+          missing = progress.number;
         }
       },
       soon());
@@ -76,6 +91,10 @@ TEST_CASE("a copy brings the whole closure over one connection") {
   CHECK(outcome.copied.size() == 2);
   CHECK(std::count(outcome.copied.begin(), outcome.copied.end(), path.string()) == 1);
   CHECK(told == outcome.copied);
+  CHECK(missing == 2);
+  const auto closure = copied.nix.closure_size({path}, soon());
+  CHECK(closure.paths == 2);
+  CHECK(closure.bytes == copied.archive_bytes(path));
   CHECK(copied.copy(path).copied.empty()); // the second time there is nothing to do
   copied.target.stop();
   CHECK(copied.target.connections() == 2);

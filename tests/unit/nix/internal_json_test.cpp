@@ -40,6 +40,23 @@ TEST_CASE("the known lines of internal-json are read") {
   CHECK(parse_log_line(R"(@nix {"action":"stop","id":7})").kind == Kind::stop);
 }
 
+TEST_CASE("how much a copy will be is read from what Nix counts and expects") {
+  std::vector<std::pair<Progress::Kind, std::uint64_t>> told;
+  LogFollower log([&](const Progress& said) { told.emplace_back(said.kind, said.number); });
+  log.take(R"(@nix {"action":"start","id":5,"level":3,"text":"copying 12 paths","type":103})");
+  log.take(R"(@nix {"action":"start","id":6,"level":3,"text":"","type":103})");
+  log.take(R"(@nix {"action":"result","fields":[100,4096],"id":5,"type":106})");
+  log.take(R"(@nix {"action":"result","fields":[100,8192],"id":5,"type":106})"); // knows better
+  log.take(R"(@nix {"action":"result","fields":[101,7],"id":5,"type":106})");    // something else
+  log.take(R"(@nix {"action":"result","fields":[100,-7],"id":9,"type":106})");
+  log.take(R"(@nix {"action":"result","fields":[100,8],"id":9,"type":106})"); // the next copy
+  using Kind = Progress::Kind;
+  CHECK(told == std::vector<std::pair<Kind, std::uint64_t>>{{Kind::copy_count, 12},
+                                                            {Kind::copy_size, 4096},
+                                                            {Kind::copy_size, 8192},
+                                                            {Kind::copy_size, 8200}});
+}
+
 TEST_CASE("lines that nobody has seen yet are survived") {
   const std::string line = GENERATE(values<std::string>(
       {"",
@@ -55,6 +72,8 @@ TEST_CASE("lines that nobody has seen yet are survived") {
        "@nix {\"action\":\"start\",\"type\":105,\"fields\":[[]],\"id\":\"x\"}",
        "@nix {\"action\":\"start\",\"type\":99999,\"fields\":[1,2],\"id\":18446744073709551615}",
        "@nix {\"action\":\"result\",\"type\":101,\"fields\":[],\"id\":1}",
+       "@nix {\"action\":\"result\",\"type\":106,\"fields\":[100],\"id\":1}",
+       "@nix {\"action\":\"result\",\"type\":106,\"fields\":[100,\"x\"],\"id\":1}",
        "@nix {\"action\":\"result\",\"type\":101,\"fields\":[7],\"id\":-1}",
        "@nix {\"action\":\"msg\",\"level\":\"high\",\"msg\":{}}",
        "@nix {\"action\":\"dance\"}",

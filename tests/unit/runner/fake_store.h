@@ -43,6 +43,9 @@ public:
   }
   void root(const std::vector<StorePath>&, const Wait&) override { throw unexpected(); }
   StorePath add_file(const std::filesystem::path&, const Wait&) override { throw unexpected(); }
+  nix::ClosureSize closure_size(const std::vector<StorePath>&, const Wait&) override {
+    throw unexpected();
+  }
   nix::CopyOutcome copy(const nix::CopyRequest&, const nix::ProgressSink&, const Wait&) override {
     throw unexpected();
   }
