@@ -2,6 +2,7 @@
 #include "reporters/console.h"
 
 #include "engine/base/text.h"
+#include "reporters/display_width.h"
 
 #include <algorithm>
 
@@ -41,6 +42,11 @@ std::string where(const event::Subject& subject) {
 
 ConsoleReporter::ConsoleReporter(WriteLine write_line) : write_line_(std::move(write_line)) {}
 
+/// What CI systems would take for a command of theirs is made harmless.
+void ConsoleReporter::say(const ConsoleLine& line) const {
+  write_line_({without_commands(line.start), without_commands(line.rest), line.tone});
+}
+
 /// What each payload means for the console; a new one does not compile until it is decided here.
 struct ConsoleReporter::Lines {
   ConsoleReporter& console;
@@ -51,7 +57,8 @@ struct ConsoleReporter::Lines {
     const std::string about = where(event.subject);
     const std::string known = one_line(text);
     const bool named = about.empty() || known.starts_with(one_line(about));
-    console.say(" warning: " + fit(named ? known : one_line(about) + ": " + known, 300));
+    console.say(" warning: " + cut_to(named ? known : one_line(about) + ": " + known, 300),
+                Tone::warning);
   }
 
   void operator()(const event::RunStarted& p) const { console.say_header(p); }
@@ -116,7 +123,7 @@ struct ConsoleReporter::Lines {
                                              format_duration(event.time - state.started_at)));
   }
   void operator()(const event::CancelRequested&) const {
-    console.say("CANCELLED   " + one_line(event.message));
+    console.say("CANCELLED   " + one_line(event.message), Tone::warning);
   }
   void operator()(const event::WebhookDelivered&) const {}
   void operator()(const event::WebhookFailed&) const { warn(event.message); }
@@ -185,7 +192,7 @@ void ConsoleReporter::say_diagnostic(const Event& event, const event::Diagnostic
   std::string line = message.starts_with(start) ? message : start + message;
   if (!hint.empty() && line.find(hint) == std::string::npos)
     line += "; " + hint;
-  say(line);
+  say(line, found.severity == event::DiagnosticFound::Severity::error ? Tone::bad : Tone::warning);
 }
 
 void ConsoleReporter::stage_finished(const Event& event, const RunState& state) {
@@ -231,7 +238,8 @@ void ConsoleReporter::say_profile(const NodeState& node, const ProfileState& pro
                                                                           : "not reached";
   else if (end != ProfileEnd::deployed && end != ProfileEnd::unchanged)
     row.why = trouble_of(node, profile);
-  say_row(row);
+  row.tone = is_bad(end) ? Tone::bad : end <= ProfileEnd::unchanged ? Tone::good : Tone::warning;
+  say(table_.format(row));
 }
 
 } // namespace belay::reporters

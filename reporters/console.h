@@ -6,7 +6,6 @@
 #include "reporters/reporter.h"
 #include "reporters/story.h"
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,17 +14,14 @@
 
 // What a person sees in the job's log: one line for each thing that ends, and at the end the
 // failures again with the last lines of their logs, because that is where people look first. Plain
-// text without colours or cursor movements; every name and message that comes from outside is
-// cleaned, so that a build log cannot play with the terminal, and what CI systems would take for a
-// command of theirs is made harmless.
+// text without colours or cursor movements, which a live console may add around it; every name and
+// message that comes from outside is cleaned, so that a build log cannot play with the terminal,
+// and what CI systems would take for a command of theirs is made harmless.
 
 namespace belay::reporters {
 
 class ConsoleReporter final : public Reporter {
 public:
-  using WriteLine = std::function<void(const std::string& line)>;
-
-  /// `write_line` gets each line without its line feed.
   explicit ConsoleReporter(WriteLine write_line);
 
   std::string name() const override { return "console"; }
@@ -34,8 +30,8 @@ public:
 private:
   struct Lines; ///< one overload a payload
 
-  void say(const std::string& line) const { write_line_(without_commands(line)); }
-  void say_row(const Row& row) const { say(table_.format(row)); }
+  void say(const ConsoleLine& line) const;
+  void say(const std::string& line, Tone tone = Tone::none) const { say({"", line, tone}); }
   void say_header(const event::RunStarted& started);
   void say_evaluate(const event::RunState& state);
   void say_plan(const event::RunState& state);
@@ -59,14 +55,24 @@ private:
   std::map<std::pair<std::string, std::string>, ProfileEnd> told_; ///< by node and profile
 };
 
-/// GitHub's runner acts on `::name` at the start of a line, blanks before it or not, and on
-/// `##[name` anywhere in it; both come out with a blank in between.
-std::string without_commands(std::string line);
+/// The console of a program: a reporter that also takes a line of the program's own.
+class Console : public Reporter {
+public:
+  /// About the program itself ("reporter … was switched off"); clean. The thread that reports.
+  virtual void say(const std::string& line) = 0;
+};
 
-/// Writes to stderr through spdlog. A pipe or terminal that nobody reads delays nobody: its lines
-/// wait in a queue (line_writer.h) for which finish() waits until its deadline, the destructor of a
-/// reporter without finish() a minute. Never throws: an unusable stderr has no lines.
-std::unique_ptr<Reporter> make_console_reporter();
-std::unique_ptr<Reporter> make_console_reporter(OutputTarget output); ///< the same, elsewhere
+struct ConsoleOptions {
+  bool live = false;    ///< on a terminal: what goes on, as lines that move (live_console.h)
+  bool colours = false; ///< of the live one; the plain one never has any
+};
+
+/// Writes to stderr. A pipe or terminal that nobody reads delays nobody: its lines wait in a queue
+/// of bounded size for which finish() waits until its deadline, the destructor of a reporter
+/// without finish() a minute. Never throws: an unusable stderr has no lines.
+std::unique_ptr<Console> make_console_reporter(const ConsoleOptions& options = {});
+/// The same, elsewhere.
+std::unique_ptr<Console> make_console_reporter(OutputTarget output,
+                                               const ConsoleOptions& options = {});
 
 } // namespace belay::reporters

@@ -2,6 +2,7 @@
 #include "engine/base/text.h"
 #include "engine/event/exit_code.h"
 #include "reporters/console.h"
+#include "reporters/display_width.h"
 
 #include <algorithm>
 
@@ -87,8 +88,11 @@ void ConsoleReporter::say_end(const event::RunFinished& finished, const RunState
     exit += " (" + meaning_of(finished.exit_code) + ")";
   const std::string counts = counts_text(finished.counts);
   say(std::string(headline(finished.outcome)) + "   " +
-      (counts.empty() ? problems_text(state) : counts) + "   " +
-      format_duration(finished.duration) + "   " + exit);
+          (counts.empty() ? problems_text(state) : counts) + "   " +
+          format_duration(finished.duration) + "   " + exit,
+      finished.outcome == Outcome::success     ? Tone::good
+      : finished.outcome == Outcome::cancelled ? Tone::warning
+                                               : Tone::bad);
   say_failures(state);
   std::string reports;
   for (const auto& [name, path] : finished.artifacts)
@@ -101,7 +105,7 @@ void ConsoleReporter::say_failures(const RunState& state) {
   if (state.evaluate && state.evaluate->outcome != Outcome::success) {
     const std::string error =
         state.evaluate->error.empty() ? state.evaluate_message : state.evaluate->error;
-    say(" evaluate  " + fit(one_line(error), 1000));
+    say(" evaluate  " + cut_to(one_line(error), 1000));
     say_log(state.evaluate_log);
   }
   std::size_t failures = 0;
@@ -126,7 +130,7 @@ void ConsoleReporter::say_failure(const NodeState& node, const ProfileState& pro
   if (node.finished && !node.finished->decides_by.empty())
     text += "; the target decides by " + node.finished->decides_by;
   const std::string subject = profile.name.empty() ? node.id : node.id + "/" + profile.name;
-  say(" " + one_line(subject) + "  " + fit(one_line(text), 1000));
+  say(" " + one_line(subject) + "  " + cut_to(one_line(text), 1000));
   say_log(log_of(node, profile));
 }
 
@@ -137,7 +141,7 @@ void ConsoleReporter::say_log(std::string_view log) {
     lines.erase(lines.begin(), lines.end() - shown_log_lines);
   for (const std::string& line : lines)
     if (!trim(line).empty())
-      say("   | " + fit(line, 400));
+      say("   | " + cut_to(line, 400));
 }
 
 } // namespace belay::reporters

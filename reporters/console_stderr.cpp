@@ -3,6 +3,7 @@
 
 #include "engine/base/error.h"
 #include "reporters/line_writer.h"
+#include "reporters/live_console.h"
 
 #include <spdlog/details/null_mutex.h>
 #include <spdlog/sinks/base_sink.h>
@@ -10,6 +11,7 @@
 
 #include <chrono>
 #include <memory>
+#include <unistd.h>
 #include <utility>
 
 namespace belay::reporters {
@@ -41,7 +43,7 @@ private:
 };
 
 /// Never fails: where a failure would be told is the very descriptor that cannot be written.
-class DescriptorConsole final : public Reporter {
+class DescriptorConsole final : public Console {
 public:
   explicit DescriptorConsole(OutputTarget output)
       : sink_(std::make_shared<LineSink>(std::move(output))), logger_("console", sink_) {
@@ -62,6 +64,8 @@ public:
       sink_->drain(BootClock::now() + std::chrono::milliseconds(200));
   }
 
+  void say(const std::string& line) override { logger_.log(spdlog::level::warn, "{}", line); }
+
   void finish(Instant deadline) override {
     finished_ = true;
     sink_->drain(deadline);
@@ -71,21 +75,32 @@ private:
   std::shared_ptr<LineSink> sink_;
   spdlog::logger logger_;
   ConsoleReporter console_{
-      [this](const std::string& line) { logger_.log(spdlog::level::info, "{}", line); }};
+      [this](const ConsoleLine& line) { logger_.log(spdlog::level::info, "{}", line.text()); }};
   bool finished_ = false;
+};
+
+class NoConsole final : public Console {
+public:
+  std::string name() const override { return "console"; }
+  void report(const event::Event&, const event::RunState&) override {}
+  void say(const std::string&) override {}
 };
 
 } // namespace
 
-std::unique_ptr<Reporter> make_console_reporter(OutputTarget output) {
+std::unique_ptr<Console> make_console_reporter(OutputTarget output, const ConsoleOptions& options) {
+  const int fd = output.fd.get();
+  if (options.live && ::isatty(fd) == 1)
+    return std::make_unique<LiveConsole>(std::move(output), real_terminal(fd),
+                                         LiveScreenOptions{options.colours});
   return std::make_unique<DescriptorConsole>(std::move(output));
 }
 
-std::unique_ptr<Reporter> make_console_reporter() {
+std::unique_ptr<Console> make_console_reporter(const ConsoleOptions& options) {
   try {
-    return make_console_reporter(open_output("fd:2"));
+    return make_console_reporter(open_output("fd:2"), options);
   } catch (const Error&) { // no stderr: then nobody wants to see anything
-    return std::make_unique<ConsoleReporter>([](const std::string&) {});
+    return std::make_unique<NoConsole>();
   }
 }
 

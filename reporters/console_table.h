@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstddef>
+#include "reporters/console_line.h"
+
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,7 @@ namespace belay::reporters {
 /// One line of the console's table; each cell is cleaned when it is formatted.
 struct Row {
   std::string node, profile, size, generations, duration, result, why;
+  Tone tone = Tone::none; ///< of result and why
 };
 
 /// Columns that are as wide as the plan's names need, within reason.
@@ -17,21 +19,17 @@ class Table {
 public:
   void widen(std::string_view node, std::string_view profile);
   /// " web-1  system  12.3 MiB  gen 41 → 42   6.2 s   deployed"
-  std::string format(const Row& row) const;
+  ConsoleLine format(const Row& row) const;
   /// " build  3 built, 2 in the store         4.1 s": the text takes three columns.
-  std::string format_wide(std::string_view name, std::string_view text, std::string_view duration,
+  ConsoleLine format_wide(std::string_view name, std::string_view text, std::string_view duration,
                           std::string_view result = "") const;
+  /// Columns of a line up to its result.
+  std::size_t width_before_result() const;
 
 private:
   std::size_t node_width_ = 8;
   std::size_t profile_width_ = 6;
 };
-
-/// Columns that the text takes: code points, which is right for all that belay itself prints.
-std::size_t width_of(std::string_view text);
-
-/// At most `columns` code points of it, with an ellipsis where it was cut.
-std::string fit(std::string_view text, std::size_t columns);
 
 /// GitHub's runner acts on `::name` at the start of a line, blanks before it or not, and on
 /// `##[name` anywhere in it; both come out with a blank in between.

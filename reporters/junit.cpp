@@ -4,7 +4,6 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/text.h"
-#include "reporters/console_table.h"
 #include "reporters/junit_model.h"
 #include "reporters/xml_text.h"
 
@@ -134,8 +133,8 @@ private:
     xml_ += "      <" + std::string(element_of(c.status));
     if (c.status != Status::skipped) // no `type` of skipped in the schema that Jenkins has
       xml_ += attribute("type", c.type);
-    xml_ += attribute("message", fit(message, message_limit)) + ">" + xml_text(body) + "</" +
-            std::string(element_of(c.status)) + ">\n";
+    xml_ += attribute("message", first_characters(message, message_limit)) + ">" + xml_text(body) +
+            "</" + std::string(element_of(c.status)) + ">\n";
   }
 
   std::string_view log_of(const JunitCase& c) const {
@@ -147,7 +146,7 @@ private:
     const std::string type = attempt.type.empty() ? "error" : attempt.type;
     const std::string message = attempt.message.empty() ? type : one_line(attempt.message);
     xml_ += "      <" + element + attribute("type", type) +
-            attribute("message", fit(message, message_limit)) + "><stackTrace>" +
+            attribute("message", first_characters(message, message_limit)) + "><stackTrace>" +
             xml_text(tail(message, body_limit)) + "</stackTrace></" + element + ">\n";
   }
 

@@ -3,6 +3,8 @@
 
 #include "engine/base/text.h"
 
+#include <algorithm>
+
 namespace belay::reporters {
 
 namespace {
@@ -38,6 +40,10 @@ std::string escape(std::string_view text, bool attribute) {
   return escaped;
 }
 
+bool starts_code_point(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
+}
+
 } // namespace
 
 std::string xml_text(std::string_view text) {
@@ -46,6 +52,16 @@ std::string xml_text(std::string_view text) {
 
 std::string xml_attribute(std::string_view text) {
   return escape(clean_text(text), true);
+}
+
+std::string first_characters(std::string_view text, std::size_t limit) {
+  const auto length = std::count_if(text.begin(), text.end(), starts_code_point);
+  if (static_cast<std::size_t>(length) <= limit)
+    return std::string(text);
+  std::size_t seen = 0, bytes = 0;
+  while (bytes < text.size() && (!starts_code_point(text[bytes]) || ++seen < limit))
+    ++bytes;
+  return std::string(text.substr(0, bytes)) + "\xe2\x80\xa6";
 }
 
 } // namespace belay::reporters

@@ -15,4 +15,7 @@ std::string xml_text(std::string_view text);
 /// The value of an attribute, for double quotes; line breaks and tabs survive as references.
 std::string xml_attribute(std::string_view text);
 
+/// At most `limit` code points of it, with an ellipsis where it was cut.
+std::string first_characters(std::string_view text, std::size_t limit);
+
 } // namespace belay::reporters

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runner/run_reports.h"
 
-#include "engine/base/cancel.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "engine/event/run_state.h"
-#include "reporters/console.h"
 #include "reporters/jsonl.h"
 #include "reporters/junit.h"
 #include "reporters/webhook.h"
+#include "runner/console_choice.h"
 #include "runner/webhook_secrets.h"
-
-#include <unistd.h>
 
 namespace belay::runner {
 
@@ -21,19 +18,13 @@ namespace {
 constexpr Duration finish_limit = std::chrono::seconds(60);
 constexpr Duration cancelled_finish_limit = std::chrono::seconds(2);
 
-/// A reporter was switched off: said at once, but not to an stderr that nobody reads.
-void complain(const std::string& message) {
-  const auto line = "belay: " + one_line(message) + "\n";
-  if (wait_writable(STDERR_FILENO, Wait::at_most(Duration::zero())) == Ready::yes) {
-    [[maybe_unused]] const auto ignored = write(STDERR_FILENO, line.data(), line.size());
-  }
-}
-
 } // namespace
 
 RunReports::RunReports(const plan::Reports& reports, const std::vector<plan::Webhook>& webhooks,
                        const Clock& clock, std::function<void(event::Draft)> post)
-    : clock_(clock), started_(clock.now()), fan_out_(complain),
+    : clock_(clock), started_(clock.now()), fan_out_([this](const std::string& message) {
+        console_->say("belay: " + one_line(message));
+      }),
       emitter_(make_uuid_v7(clock.wall()), clock, fan_out_) {
   // The stream first: it is what all else can be made from again.
   if (reports.events) {
@@ -44,7 +35,9 @@ RunReports::RunReports(const plan::Reports& reports, const std::vector<plan::Web
     fan_out_.add(std::make_unique<reporters::JunitReporter>(*reports.junit));
     artifacts_["junit"] = *reports.junit;
   }
-  fan_out_.add(reporters::make_console_reporter());
+  auto console = reporters::make_console_reporter(console_options(reports, environment_variable));
+  console_ = console.get();
+  fan_out_.add(std::move(console));
   add_webhooks(webhooks, post);
 }
 

@@ -6,6 +6,7 @@
 #include "engine/event/event.h"
 #include "engine/event/exit_code.h"
 #include "engine/plan/plan.h"
+#include "reporters/console.h"
 #include "reporters/reporter.h"
 
 #include <functional>
@@ -51,6 +52,7 @@ private:
   event::ExitCode exit_code_ = event::ExitCode::internal;
   std::map<std::string, std::string> artifacts_;
   std::vector<Error> problems_;
+  reporters::Console* console_ = nullptr; ///< the fan-out's
   reporters::FanOut fan_out_;
   event::Emitter emitter_;
 };

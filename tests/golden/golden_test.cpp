@@ -44,7 +44,7 @@ std::string console_of(const std::string& jsonl) {
   std::string text;
   reporters::FanOut fan_out([](const std::string& message) { FAIL(message); });
   fan_out.add(std::make_unique<reporters::ConsoleReporter>(
-      [&](const std::string& line) { text += line + "\n"; }));
+      [&](const reporters::ConsoleLine& line) { text += line.text() + "\n"; }));
   std::istringstream input(jsonl);
   event::replay_events(input, fan_out);
   return text;

@@ -12,13 +12,13 @@ using event::Stage;
 
 namespace {
 
-struct Console {
+struct PlainConsole {
   std::vector<std::string> lines;
   FanOut fan_out{[](const std::string& message) { FAIL(message); }};
 
-  Console() {
+  PlainConsole() {
     fan_out.add(std::make_unique<ConsoleReporter>(
-        [this](const std::string& line) { lines.push_back(line); }));
+        [this](const ConsoleLine& line) { lines.push_back(line.text()); }));
   }
   void operator()(event::Payload payload, event::Subject subject = {}, std::string message = "") {
     fan_out.on_event(sample(std::move(payload), std::move(subject), std::move(message)));
@@ -34,7 +34,7 @@ struct Console {
 const Stage all_stages[] = {Stage::build,    Stage::copy,    Stage::lock,
                             Stage::activate, Stage::confirm, Stage::verify};
 
-void deploy(Console& console, const std::string& node) {
+void deploy(PlainConsole& console, const std::string& node) {
   for (const Stage stage : all_stages)
     console(stage_end(Outcome::success), {node, "system", stage, 0});
 }
@@ -42,7 +42,7 @@ void deploy(Console& console, const std::string& node) {
 } // namespace
 
 TEST_CASE("a node is told when it is verified, and not again when it ends") {
-  Console console;
+  PlainConsole console;
   console(plan_of({"web-1"}));
   deploy(console, "web-1");
   CHECK(console.count("deployed") == 1);
@@ -51,7 +51,7 @@ TEST_CASE("a node is told when it is verified, and not again when it ends") {
 }
 
 TEST_CASE("a node that is taken back later gets a second line") {
-  Console console;
+  PlainConsole console;
   console(plan_of({"web-1"}));
   deploy(console, "web-1");
   console(event::NodeRolledBack{2, 1, event::RollbackTrigger::run_failed, true},
@@ -62,7 +62,7 @@ TEST_CASE("a node that is taken back later gets a second line") {
 }
 
 TEST_CASE("a failure before activation is told at once, one that may roll back when it has") {
-  Console console;
+  PlainConsole console;
   console(plan_of({"web-1", "db-1"}));
   console(stage_end(Outcome::error, "unreachable"), {"web-1", "system", Stage::copy, 0},
           "no route to host");
@@ -76,7 +76,7 @@ TEST_CASE("a failure before activation is told at once, one that may roll back w
 }
 
 TEST_CASE("warnings are told: retries, what a stage found, logs of that level") {
-  Console console;
+  PlainConsole console;
   console(plan_of({"web-1"}));
   auto lock = stage_end(Outcome::success);
   lock.details = {{"drift", "a ran, not b"}, {"detach", "systemd"}};
@@ -89,7 +89,7 @@ TEST_CASE("warnings are told: retries, what a stage found, logs of that level") 
 }
 
 TEST_CASE("a rollback that was not verified is not called one") {
-  Console console;
+  PlainConsole console;
   console(plan_of({"db-1"}));
   console(stage_end(Outcome::error, "rollback-failed"), {"db-1", "system", Stage::activate, 0},
           "the link is gone");
@@ -100,7 +100,7 @@ TEST_CASE("a rollback that was not verified is not called one") {
 }
 
 TEST_CASE("the last twenty lines of a failed stage come at the end") {
-  Console console;
+  PlainConsole console;
   console(plan_of({"db-1"}));
   for (int i = 1; i <= 30; ++i)
     console(event::LogLine{"activation", "step " + std::to_string(i), {}, true},
@@ -119,7 +119,7 @@ TEST_CASE("the last twenty lines of a failed stage come at the end") {
 }
 
 TEST_CASE("a failed evaluation is shown with its log") {
-  Console console;
+  PlainConsole console;
   console(event::LogLine{"nix", "error: attribute 'deploy' missing", {}, true},
           {"", "", Stage::evaluate, 0});
   console(event::EvaluateFinished{Outcome::failure, {}, "nix eval exited with 1"});
@@ -132,7 +132,7 @@ TEST_CASE("a failed evaluation is shown with its log") {
 }
 
 TEST_CASE("diagnostics have the form that editors know, whoever put it together") {
-  Console console;
+  PlainConsole console;
   event::DiagnosticFound found;
   found.code = "unknown-key";
   found.file = "belay.yaml";
@@ -148,7 +148,7 @@ TEST_CASE("diagnostics have the form that editors know, whoever put it together"
 }
 
 TEST_CASE("nothing from outside reaches the terminal or the CI as a command") {
-  Console console;
+  PlainConsole console;
   console(plan_of({"::error::x"}));
   console(stage_end(Outcome::error, "unreachable"), {"::error::x", "system", Stage::copy, 0},
           "\x1b[2Jgone ##[error]boo\x07");
@@ -157,12 +157,4 @@ TEST_CASE("nothing from outside reaches the terminal or the CI as a command") {
   CHECK(console.lines[1].find("##[") == std::string::npos);
   CHECK(console.lines[1].find('\x1b') == std::string::npos);
   CHECK(console.lines[1].find('\x07') == std::string::npos);
-}
-
-TEST_CASE("text is cut and padded by characters, not bytes") {
-  CHECK(width_of("a\xe2\x86\x92"
-                 "b") == 3);
-  CHECK(fit("abcdef", 4) == "abc\xe2\x80\xa6");
-  CHECK(fit("\xe2\x86\x92\xe2\x86\x92\xe2\x86\x92", 2) == "\xe2\x86\x92\xe2\x80\xa6");
-  CHECK(fit("abc", 3) == "abc");
 }
