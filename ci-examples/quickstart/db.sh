@@ -1,2 +1,3 @@
 #!/bin/sh
+sleep 2
 echo "database of $(hostname) started"

@@ -4,6 +4,7 @@
 #
 #   demo.sh BELAY FOLDER       FOLDER gets the reports
 set -euo pipefail
+[ -t 2 ] || exec 2>&1 # in a log all is in one order; on a terminal the console is live
 belay=$1 reports=$2
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -14,9 +15,10 @@ cd "$flake"
 deploy() { # deploy FOLDER EXPECTED-CODE
   mkdir -p "$1"
   local code=0
-  "$belay" run . --skip-checks --events "$1/events.jsonl" --junit "$1/junit.xml" 2>&1 |
-    tee "$1/log" || code=$?
+  "$belay" run . --skip-checks --events "$1/events.jsonl" --junit "$1/junit.xml" || code=$?
   echo "exit code $code"
+  # The console once more, as a job that is not on a terminal shows it.
+  "$belay" report --from "$1/events.jsonl" 2>"$1/log" || true
   [ "$code" = "$2" ] || {
     echo "quickstart: expected exit code $2" >&2
     exit 1

@@ -21,7 +21,8 @@ class Run:
 
     count = 0
 
-    def __init__(self, folder, *arguments):
+    def __init__(self, folder, *arguments, terminal=None):
+        """`terminal`: a descriptor that belay gets as its stderr, as in a person's shell."""
         Run.count += 1
         self.folder = pathlib.Path(folder)
         self.out = FOLDER / f"out-{Run.count}"
@@ -31,7 +32,8 @@ class Run:
         with open(self.out / "console", "w", encoding="utf-8") as console:
             self.process = subprocess.Popen(
                 [binary(), "run", *reports, "--skip-checks", *arguments], cwd=folder,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=console)
+                env=_environment(terminal), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=console if terminal is None else terminal)
 
     def wait(self):
         try:
@@ -84,6 +86,12 @@ class Run:
                 found[suite.get("name"), case.get("name")] = " ".join(
                     [verdict[0].tag, verdict[0].get("type", "")]).strip() if verdict else "passed"
         return found
+
+
+def _environment(terminal):
+    if terminal is None:
+        return None
+    return {name: value for name, value in os.environ.items() if name != "CI"} | {"TERM": "xterm"}
 
 
 def binary():

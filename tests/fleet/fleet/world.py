@@ -24,6 +24,8 @@ TREE = "BELAY_FLEET_TREE"
 """Where a second Debian would be; see debian13."""
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 NAMESPACES = ["--mount", "--net", "--pid", "--uts", "--ipc"]
+PASSED_ON = ["CI", "TERM", "NO_COLOR"]
+"""Variables that a program inside may know beside BELAY_…; the rest of the machine's stay out."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -59,7 +61,7 @@ def _become_root():
     if subprocess.run(["sudo", "-n", "true"], stderr=subprocess.DEVNULL, check=False).returncode:
         leave_out("it needs root, or a sudo that asks for no password")
     passed_on = [f"{name}={value}" for name, value in os.environ.items()
-                 if name.startswith("BELAY_") or name == "CI"]
+                 if name.startswith("BELAY_") or name in PASSED_ON]
     os.execvp("sudo", ["sudo", "-n", "env", *passed_on, sys.executable, *sys.argv])
 
 
@@ -79,7 +81,7 @@ def _start_inside():
     --kill-child make SIGKILL of this process the end of all the others."""
     environment = {"PATH": SYSTEM_PATH, "LANG": "C.UTF-8", INSIDE: uuid.uuid4().hex[:6]}
     environment |= {name: value for name, value in os.environ.items()
-                    if name.startswith("BELAY_") or name == "CI"}
+                    if name.startswith("BELAY_") or name in PASSED_ON}
     outer = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", *NAMESPACES, "--fork",
                               "--kill-child", "--mount-proc", sys.executable, *sys.argv],
                              env=environment)
