@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A host that systemd manages goes down before a deploy was confirmed: it undoes that at boot."""
+
+from fleet import check
+from fleet.flake import node, package
+from fleet.fleet import hosts
+from fleet.runner import deploy, start, wait_until
+from fleet.systemd_host import SystemdHost
+from scenarios.systemd import good
+
+
+def undone_at_boot(web, script, trigger):
+    good(web)
+    boot = web.boot_id()
+    run = start({"web-1": node(web, package("bad", script), confirmTimeout=30)})
+    web.wait_for_reboot(boot)
+    check.rolled_back(check.ended(run.wait(), 11), web, trigger, 2, 1)
+    check.runs(web, 1, "good", "good bad good")
+    web.nothing_left()
+    assert "Finished" in web.output("journalctl", "--unit", "belay-recover"), "recover"
+
+
+@hosts(1, SystemdHost)
+def before_confirm(fleet):
+    """The script has ended well, and nobody can confirm before the reboot."""
+    undone_at_boot(fleet["web-1"], "systemctl stop ssh\n"
+                   "systemd-run --quiet --on-active=1 systemctl reboot\n", "confirm-timeout")
+
+
+@hosts(1, SystemdHost)
+def by_the_script(fleet):
+    undone_at_boot(fleet["web-1"], "systemctl reboot\nsleep 999\n", "activation")
+
+
+SLOW_BOOT = """\
+[Unit]
+DefaultDependencies=no
+Before=sysinit.target
+[Service]
+Type=oneshot
+ExecStart=/bin/sleep 2
+"""
+
+
+@hosts(1, SystemdHost)
+def power_cut_and_no_runner(fleet):
+    """The old generation's script needs the system bus, as NixOS's does, and the bus comes late."""
+    [web] = fleet
+    slow = web.path("/etc/systemd/system/slow.service")
+    slow.write_text(SLOW_BOOT)
+    (slow.parent / "sysinit.target.wants").mkdir(exist_ok=True)
+    (slow.parent / "sysinit.target.wants/slow.service").symlink_to("../slow.service")
+    good(web, "busctl call org.freedesktop.DBus / org.freedesktop.DBus ListNames\n")
+    run = start({"web-1": node(web, package("bad", "sleep 999\n"))})
+    wait_until(lambda: "bad" in check.activated(web), "the script runs")
+    run.kill().wait()
+    web.reboot()
+    wait_until(lambda: check.activated(web) == ["good", "bad", "good"], "the host rolls back")
+    wait_until(lambda: check.installed(web) == (1, "good"), "generation 1 is back")
+    web.nothing_left()
+    again = check.ended(deploy({"web-1": node(web, package("better"))}), 0)
+    assert "left profile system rolled-back" in str(again.select("log")), "what the host tells"
