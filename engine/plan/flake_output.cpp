@@ -198,6 +198,9 @@ FlakeNode read_node(const json& object, const AttributeReader& reader) {
   FlakeNode node;
   node.selected = is_true(object, "selected");
   node.evaluated = is_true(object, "ok");
+  if (const json* error = find(object, "error"); error && error->is_string()) {
+    node.error = error->get<std::string>();
+  }
   if (const json* names = find(object, "profileNames")) {
     node.profile_names = reader.texts("profiles", *names).value_or(std::vector<std::string>{});
   }

@@ -21,8 +21,9 @@
 //                             "profiles": { "system": { "path": "/nix/store/…", "profilePath": …,
 //                                                       "context": {"/nix/store/….drv": {"outputs":
 //                                                       ["out"]}}, GENERIC… } } } },
-//       "db-1":  { "selected": true, "ok": false, "profileNames": ["system"] },     caught by
-//       tryEval "old":   { "selected": false, "profileNames": ["system"] } } }
+//       "db-1":  { "selected": true, "ok": false, "profileNames": ["system"],
+//                  "error": "…" },                        caught by tryEval; of the first few
+//       "old":   { "selected": false, "profileNames": ["system"] } } }
 //
 // GENERIC… are deploy-rs's generic keys; absent or null means unset. Names of all nodes and
 // profiles are there even where only some are selected, so that a misspelt one can be answered with
@@ -41,6 +42,7 @@ struct FlakeProfile {
 struct FlakeNode {
   bool selected = false;
   bool evaluated = false; ///< false where a caught evaluation error took it
+  std::string error;      ///< then: what Nix said, where it was asked again; else empty
   std::vector<std::string> profile_names;
   std::string hostname;
   std::vector<std::string> profiles_order;

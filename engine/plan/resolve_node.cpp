@@ -47,9 +47,7 @@ public:
     if (!node_.evaluated) {
       result.hostname = host_override().value_or("");
       result.unevaluated_profiles = selected_names();
-      result.evaluation_error = "node " + in_quotes(name_) +
-                                " could not be evaluated; see: nix eval " +
-                                shell_quote(flake_.flake + "#deploy.nodes." + nix_attribute(name_));
+      result.evaluation_error = evaluation_error();
       return result;
     }
     result.hostname = host_override().value_or(node_.hostname);
@@ -71,6 +69,18 @@ private:
 
   static std::string of_profile(const std::string& profile) {
     return ", profile " + in_quotes(profile);
+  }
+
+  /// With Nix's own words, which are one line of a log: all of them are where the command shows.
+  std::string evaluation_error() const {
+    constexpr std::size_t longest = 500;
+    auto said = one_line(node_.error);
+    if (said.size() > longest) {
+      said = one_line(said.substr(0, longest)) + "…";
+    }
+    return "node " + in_quotes(name_) + " could not be evaluated" +
+           (said.empty() ? "" : ": " + said) + "; see: nix eval " +
+           shell_quote(flake_.flake + "#deploy.nodes." + nix_attribute(name_));
   }
 
   std::optional<std::string> host_override() const {

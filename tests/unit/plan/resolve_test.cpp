@@ -273,10 +273,18 @@ TEST_CASE("a node that was not evaluated is in the plan with its error") {
   SECTION("all of it") {
     const Plan plan = world.with_file();
     CHECK(world.lines().empty());
-    CHECK(plan.nodes[1].evaluation_error->find("nix eval '.#deploy.nodes.web-1'") !=
-          std::string::npos);
+    CHECK(plan.nodes[1].evaluation_error ==
+          "node \"web-1\" could not be evaluated; see: nix eval '.#deploy.nodes.web-1'");
     CHECK(plan.nodes[1].unevaluated_profiles == Names{"app", "system"});
     CHECK(plan.nodes[1].hostname == "h");
+  }
+  SECTION("with what Nix said, on one line that ends") {
+    world.web().error = "no such kernel\nat \x1b[31mflake.nix:3";
+    CHECK(*world.plan().nodes[1].evaluation_error ==
+          "node \"web-1\" could not be evaluated: no such kernel at flake.nix:3; see: nix eval "
+          "'.#deploy.nodes.web-1'");
+    world.web().error = std::string(10'000, 'x');
+    CHECK(world.plan().nodes[1].evaluation_error->size() < 700);
   }
   SECTION("one profile of it") {
     world.input.targets = {{".", "web-1", "app"}};

@@ -85,11 +85,13 @@ TEST_CASE("a flake that does not evaluate is exit 20, a wrong plan beside it 3")
 TEST_CASE("a node that does not evaluate is exit 20 with the rest shown") {
   FakeStore store;
   store.outputs["flake"] = R"({"nodes": {"web": {"selected": true, "ok": false,
-                                                 "profileNames": ["system"]}}})";
+                                                 "profileNames": ["system"],
+                                                 "error": "no such kernel"}}})";
   const MadePlan made = made_from(store);
   CHECK(plan_of(made).code == ExitCode::evaluation);
   CHECK(plan_of(made).out.find("NOT EVALUATED") != std::string::npos);
-  CHECK(check_of(made).err.find("node \"web\" could not be evaluated") != std::string::npos);
+  CHECK(check_of(made).err.find("node \"web\" could not be evaluated: no such kernel") !=
+        std::string::npos);
 }
 
 TEST_CASE("a flake without nodes selects nothing") {
