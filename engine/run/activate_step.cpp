@@ -29,13 +29,20 @@ void take(NodeResult& result, const ProfileResult& profile) {
   result.rollback = std::max(result.rollback, profile.rollback);
 }
 
-/// What became of the profiles that this node had confirmed before one of it failed.
-void take_back(NodeResult& result, const RevokeResult& revoked) {
+/// A profile that this node has confirmed.
+struct Confirmed {
+  const plan::Profile* profile;
+  bool changed;
+};
+
+/// What became of the profiles that this node had confirmed before one of it failed; `kept`: some
+/// of those whose autoRollback is off were changed.
+void take_back(NodeResult& result, const RevokeResult& revoked, bool kept) {
   result.rollback = std::max(result.rollback, revoked.rollback);
   std::string reason, message;
   const auto outcome = judge_revoked(revoked, reason, message);
   if (outcome == Outcome::failure) { // all back: the failure stays what it was
-    result.changed = false;
+    result.changed = kept;
     result.confirmed = false;
     return;
   }
@@ -52,7 +59,7 @@ NodeResult activate_node(const Contact& contact, const plan::Node& node, NodeInd
   NodeResult result;
   result.node = index;
   NodeStages stages(context, node, {Stage::activate, Stage::confirm, Stage::verify});
-  std::vector<const plan::Profile*> confirmed;
+  std::vector<Confirmed> confirmed;
   for (const auto& profile : node.profiles) {
     if (context.work().cancelled()) {
       // Nothing new starts; what this node has confirmed stays.
@@ -65,16 +72,22 @@ NodeResult activate_node(const Contact& contact, const plan::Node& node, NodeInd
     take(result, ended);
     if (ended.outcome != Outcome::success) {
       if (profile.auto_rollback && ended.outcome != Outcome::cancelled) {
-        std::erase_if(confirmed, [](const auto* earlier) { return !earlier->auto_rollback; });
-        if (!confirmed.empty()) {
-          take_back(result,
-                    revoke(contact, node, link, {confirmed, event::RollbackTrigger::profile_failed},
-                           stages, context.abandon()));
+        RevokeRequest request{{}, event::RollbackTrigger::profile_failed};
+        bool kept = false;
+        for (const auto& earlier : confirmed) {
+          if (earlier.profile->auto_rollback) {
+            request.profiles.push_back(earlier.profile);
+          } else {
+            kept = kept || earlier.changed;
+          }
+        }
+        if (!request.profiles.empty()) {
+          take_back(result, revoke(contact, node, link, request, stages, context.abandon()), kept);
         }
       }
       return result;
     }
-    confirmed.push_back(&profile);
+    confirmed.push_back({&profile, ended.changed});
   }
   return result;
 }

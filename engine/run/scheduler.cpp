@@ -17,15 +17,9 @@ int slots(int limit, const plan::Policy& policy) {
 }
 
 /// For a node that a step's result leaves out.
-NodeResult lost_result(NodeIndex node, const RunningStep& step, const std::string& error) {
-  const bool on_target = step.kind == StepKind::activate || step.kind == StepKind::rollback;
-  NodeResult lost =
-      verdict_of(node, event::Outcome::error,
-                 on_target ? event::reasons::state_unknown : reason_of(ErrorKind::internal));
-  lost.message = error.empty() ? "the step did not say how this node went" : error;
-  lost.touched = on_target;
-  lost.rollback = on_target ? event::Rollback::unknown : event::Rollback::none;
-  return lost;
+NodeResult left_out(NodeIndex node, const RunningStep& step, const std::string& error) {
+  return lost_result(node, step.kind, ErrorKind::internal,
+                     error.empty() ? "the step did not say how this node went" : error);
 }
 
 } // namespace
@@ -147,8 +141,8 @@ void Scheduler::finished(const StepResult& result, Instant now) {
     told.emplace(node.node, &node);
   for (const NodeIndex index : step.nodes) {
     const auto node = told.find(index);
-    state.take(step.kind,
-               node != told.end() ? *node->second : lost_result(index, step, result.error), now);
+    state.take(step.kind, node != told.end() ? *node->second : left_out(index, step, result.error),
+               now);
   }
   state.settle(now);
 }

@@ -29,20 +29,28 @@ NodeResult with_outcome(NodeResult verdict, Outcome outcome, std::string_view re
   return verdict;
 }
 
-/// The verdict on a node that was confirmed and then taken back.
-NodeResult after_rollback(NodeResult verdict, const NodeResult& result) {
+/// Some profile is not where it was: it belongs to somebody else meanwhile, or there was no time.
+bool left_something(const NodeResult& result) {
+  return result.outcome == Outcome::error || result.outcome == Outcome::cancelled;
+}
+
+/// The verdict on a node that was confirmed and then taken back; `all_of_it`: no profile stays
+/// because its autoRollback is off.
+NodeResult after_rollback(NodeResult verdict, const NodeResult& result, bool all_of_it) {
   verdict.message = result.message;
   verdict.rollback = result.rollback;
   switch (result.rollback) {
   case Rollback::succeeded:
-    verdict.changed = false;
     verdict.generation_after = result.generation_after;
+    if (left_something(result))
+      break;
+    verdict.changed = verdict.changed && !all_of_it;
     return with_outcome(std::move(verdict), Outcome::failure, event::reasons::rolled_back);
   case Rollback::failed:
     return with_outcome(std::move(verdict), Outcome::error, event::reasons::rollback_failed);
   case Rollback::unknown:
     return with_outcome(std::move(verdict), Outcome::error, event::reasons::state_unknown);
-  case Rollback::none: // superseded, or left to the target
+  case Rollback::none:
     break;
   }
   verdict.decides_by = result.decides_by;
@@ -135,7 +143,10 @@ void Scheduler::State::activated(const NodeResult& result, Instant now) {
 }
 
 void Scheduler::State::rolled_back(const NodeResult& result, Instant now) {
-  decide(result.node, after_rollback(nodes[result.node].verdict, result), now);
+  const auto& profiles = plan.nodes[result.node].profiles;
+  const bool all_of_it = std::all_of(profiles.begin(), profiles.end(),
+                                     [](const auto& profile) { return profile.auto_rollback; });
+  decide(result.node, after_rollback(nodes[result.node].verdict, result, all_of_it), now);
   if (may_finish(nodes[result.node].verdict))
     queue_finish(result.node);
   else

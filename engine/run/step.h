@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "engine/base/error.h"
 #include "engine/event/event.h"
 
 #include <cstddef>
@@ -48,6 +49,13 @@ struct NodeResult {
   std::optional<int> generation_after;
   std::string decides_by; ///< left-to-target
 };
+
+/// A node for which a step could not be done, and which it did not touch.
+NodeResult undone_result(NodeIndex node, ErrorKind error, std::string message);
+
+/// A node of a step that threw, or left it out: nobody knows how far it got. Where the step may
+/// have touched the target, that is what has to be said.
+NodeResult lost_result(NodeIndex node, StepKind kind, ErrorKind error, std::string message);
 
 struct StepResult {
   StepId id = 0;

@@ -16,40 +16,38 @@ namespace {
 /// least this often.
 constexpr std::chrono::seconds longest_wait{5};
 
-bool works_on_target(StepKind kind) {
-  return kind == StepKind::activate || kind == StepKind::rollback;
-}
-
 /// An activation must not be late for its confirmation because a report is slow.
 OccurrenceQueue::WhenFull when_full(StepKind kind) {
-  return works_on_target(kind) || kind == StepKind::finish ? OccurrenceQueue::WhenFull::leave_out
-                                                           : OccurrenceQueue::WhenFull::wait;
+  switch (kind) {
+  case StepKind::activate:
+  case StepKind::rollback:
+  case StepKind::finish:
+    return OccurrenceQueue::WhenFull::leave_out;
+  case StepKind::evaluate:
+  case StepKind::build:
+  case StepKind::copy:
+    break;
+  }
+  return OccurrenceQueue::WhenFull::wait;
 }
 
-/// A step that threw: nobody knows how far it got. Where it may have touched the target, that is
-/// what has to be said.
-NodeResult failed_node(NodeIndex node, StepKind kind, ErrorKind error, const std::string& message) {
-  NodeResult result;
-  result.node = node;
-  result.message = message;
-  result.outcome =
-      error == ErrorKind::cancelled ? event::Outcome::cancelled : event::Outcome::error;
-  result.reason = reason_of(error);
-  if (!works_on_target(kind))
-    return result;
-  result.outcome = event::Outcome::error;
-  result.reason = event::reasons::state_unknown;
-  result.touched = true;
-  result.rollback = event::Rollback::unknown;
-  return result;
-}
-
-StepResult failed_step(const Step& step, ErrorKind error, const std::string& message) {
+/// The step threw.
+StepResult lost_step(const Step& step, ErrorKind error, const std::string& message) {
   StepResult result;
   result.id = step.id;
   result.error = message;
   for (const NodeIndex node : step.nodes)
-    result.nodes.push_back(failed_node(node, step.kind, error, message));
+    result.nodes.push_back(lost_result(node, step.kind, error, message));
+  return result;
+}
+
+/// The step could not even begin.
+StepResult undone_step(const Step& step, const std::string& message) {
+  StepResult result;
+  result.id = step.id;
+  result.error = message;
+  for (const NodeIndex node : step.nodes)
+    result.nodes.push_back(undone_result(node, ErrorKind::system, message));
   return result;
 }
 
@@ -79,7 +77,7 @@ void ThreadExecutor::start(const Step& step) {
         threads_.emplace_back([this] { work(); });
       } catch (const std::system_error& error) { // no more threads or memory
         waiting_.pop_back();
-        queue_.put(failed_step(step, ErrorKind::system, std::string("thread: ") + error.what()));
+        queue_.put(undone_step(step, std::string("thread: ") + error.what()));
       }
     }
   }
@@ -113,11 +111,11 @@ void ThreadExecutor::run_one(const Step& step) {
   try {
     result = run_step_(step, context);
   } catch (const Error& error) {
-    result = failed_step(step, error.kind(), error.message());
+    result = lost_step(step, error.kind(), error.message());
   } catch (const std::exception& error) {
-    result = failed_step(step, ErrorKind::internal, error.what());
+    result = lost_step(step, ErrorKind::internal, error.what());
   } catch (...) {
-    result = failed_step(step, ErrorKind::internal, "an unknown exception");
+    result = lost_step(step, ErrorKind::internal, "an unknown exception");
   }
   result.id = step.id;
   queue_.put(std::move(result));

@@ -154,6 +154,43 @@ TEST_CASE("a node without autoRollback is not taken back") {
   CHECK(bench.verdicts() == Texts{"success//none", "failure/activation-failed/succeeded"});
 }
 
+TEST_CASE("a node is said to be rolled back only where all of it is") {
+  plan::Plan plan = fakes::make_plan(2);
+  plan.nodes[0] = fakes::make_node("node-0", 2);
+  const auto ended = [&](event::Outcome outcome, const std::string& reason) {
+    Bench bench(plan);
+    bench.run_well(StepKind::activate);
+    bench.finish("activate node-0", activated(0));
+    bench.finish("activate node-1", activation_failed(1));
+    bench.start();
+    NodeResult partly = result_of(0, outcome, reason);
+    partly.rollback = event::Rollback::succeeded; // of one profile
+    bench.finish("rollback node-0", partly);
+    bench.run_well();
+    return bench.ended("node-0");
+  };
+  SECTION("somebody else has set a profile") {
+    const auto verdict = ended(event::Outcome::error, "superseded");
+    CHECK(verdict.outcome == event::Outcome::error);
+    CHECK(verdict.reason == "superseded");
+    CHECK(verdict.changed);
+  }
+  SECTION("the run's patience ended first") {
+    const auto verdict = ended(event::Outcome::cancelled, "cancelled");
+    CHECK(verdict.outcome == event::Outcome::cancelled);
+    CHECK(verdict.changed);
+  }
+  SECTION("a profile stays because its autoRollback is off") {
+    plan.nodes[0].profiles[1].auto_rollback = false;
+    const auto verdict = ended(event::Outcome::failure, "rolled-back");
+    CHECK(verdict.reason == "rolled-back");
+    CHECK(verdict.changed);
+  }
+  SECTION("all of it") {
+    CHECK_FALSE(ended(event::Outcome::failure, "rolled-back").changed);
+  }
+}
+
 TEST_CASE("after a failure no further activation starts") {
   auto plan = fakes::make_plan(3);
   plan.policy.limits.activate = 1;
