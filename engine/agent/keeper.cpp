@@ -106,7 +106,10 @@ Keeper::Answer Keeper::answer_activate(const ActivateRequest& request) {
   if (!profile) {
     return {"protocol", "there is no profile \"" + request.profile + "\" in this transaction", {}};
   }
-  if (transaction_.view().abandoned || transaction_.view().finished) {
+  // Left from before the keeper's death, perhaps before a reboot: nobody may be there to confirm
+  // it.
+  const bool recovering = options_.mode == Mode::recover;
+  if (recovering || transaction_.view().abandoned || transaction_.view().finished) {
     return {"protocol", "this transaction is ending", {}};
   }
   return {"", "", profile}; // again and again does no harm: a profile is activated once

@@ -22,7 +22,7 @@ class Keeper {
 public:
   enum class Mode {
     serve_requests, ///< stay until finish, or until nobody has asked for idle_limit
-    recover,        ///< end as soon as everything is decided
+    recover,        ///< end as soon as everything is decided; nothing new is activated
   };
   struct Options {
     Mode mode = Mode::serve_requests;

@@ -22,6 +22,11 @@ namespace {
 constexpr std::chrono::seconds answer_limit{150};
 constexpr std::chrono::seconds keeper_check{1};
 
+Refusal unknown(const std::string& transaction) {
+  return {
+      "unknown-transaction", "there is no transaction " + one_line(transaction.substr(0, 80)), {}};
+}
+
 class Server {
 public:
   Server(const Host& host, OutputChannel& out) : host_(host), teller_(out, host) {}
@@ -43,7 +48,8 @@ private:
   ReplyBody on(const StateRequest& request) {
     return with(request.transaction, [&](const TransactionFiles& files, const Snapshot&) {
       ensure_keeper(files, host_);
-      return ReplyBody(status_of(*take_snapshot(files, host_.clock)));
+      const auto now = take_snapshot(files, host_.clock); // a day old, it may just have been swept
+      return now ? ReplyBody(status_of(*now)) : unknown(request.transaction);
     });
   }
 
@@ -60,11 +66,6 @@ private:
   const Host& host_;
   Teller teller_;
 };
-
-Refusal unknown(const std::string& transaction) {
-  return {
-      "unknown-transaction", "there is no transaction " + one_line(transaction.substr(0, 80)), {}};
-}
 
 /// Calls `function` with a transaction that exists, and follows it from here on.
 template <class Function>
@@ -137,6 +138,9 @@ ReplyBody Server::on(const ConfirmRequest& request) {
                   ensure_keeper(files, host_); // somebody has to act on it
                 }
                 const auto after = take_snapshot(files, host_.clock);
+                if (!after) {
+                  return unknown(request.transaction);
+                }
                 const auto& status = after->profiles[*index];
                 return Decision{status.state, status};
               });

@@ -46,7 +46,23 @@ std::optional<FileLock> FileLock::acquire(const fs::path& path, const Wait& wait
 }
 
 bool is_locked(const fs::path& path) {
-  return fs::exists(path) && !FileLock::try_acquire(path);
+  // Shared: two that look at the same moment must not take each other for a keeper.
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) {
+    if (errno == ENOENT) {
+      return false;
+    }
+    throw Error::from_errno("cannot open the lock " + path.string(), errno);
+  }
+  while (flock(fd.get(), LOCK_SH | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) {
+      return true;
+    }
+    if (errno != EINTR) {
+      throw Error::from_errno("cannot lock " + path.string(), errno);
+    }
+  }
+  return false;
 }
 
 fs::path default_state_directory() {

@@ -71,6 +71,16 @@ TEST_CASE("keeper: activates, sees the confirmation, stays until finish") {
   CHECK(fs::is_empty(c.files.requests()));
 }
 
+TEST_CASE("keeper: what recovers begins nothing that was asked for before the keeper's death") {
+  Case c;
+  c.ask(ActivateRequest{"0123456789abcdef", "system"});
+  c.options.mode = Keeper::Mode::recover;
+  CHECK(c.run() == State::prepared);
+  CHECK(c.target.runs.empty());
+  CHECK(c.answer().reason == "protocol");
+  CHECK(fs::is_empty(c.files.requests()));
+}
+
 TEST_CASE("keeper: nobody asks for a minute: what is confirmed stays") {
   Case c;
   c.record.profiles[0].wanted.magic_rollback = false;

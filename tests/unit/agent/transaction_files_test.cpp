@@ -5,7 +5,9 @@
 #include "engine/base/file.h"
 #include "tests/catch.h"
 
+#include <fcntl.h>
 #include <fstream>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -109,6 +111,12 @@ TEST_CASE("file lock: one at a time, and free when its holder is gone") {
     CHECK_FALSE(FileLock::acquire(path, belay::Wait::at_most(belay::Duration(20))));
   }
   CHECK_FALSE(is_locked(path));
+  {
+    const belay::UniqueFd another_look(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    REQUIRE(flock(another_look.get(), LOCK_SH | LOCK_NB) == 0);
+    CHECK_FALSE(is_locked(path)); // who looks is no keeper
+    CHECK_FALSE(FileLock::try_acquire(path));
+  }
   fs::create_symlink("/etc/passwd", f.state / "link");
   CHECK_THROWS_AS(FileLock::try_acquire(f.state / "link"), Error);
 }
