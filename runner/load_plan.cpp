@@ -69,6 +69,25 @@ std::vector<plan::Webhook> LoadedPlan::webhooks() const {
   return file() ? file()->webhooks : std::vector<plan::Webhook>{};
 }
 
+std::set<std::string> LoadedPlan::sudo_password_variables() const {
+  std::set<std::string> names;
+  const auto add = [&](const plan::Settings& settings) {
+    if (settings.sudo_password_env) {
+      names.insert(*settings.sudo_password_env);
+    }
+  };
+  if (file()) {
+    add(file()->settings);
+    for (const auto& [name, node] : file()->nodes) {
+      add(node.settings);
+      for (const auto& [inner, profile] : node.profiles) {
+        add(profile.settings);
+      }
+    }
+  }
+  return names;
+}
+
 std::vector<std::string> LoadedPlan::flakes() const {
   std::vector<std::string> flakes;
   for (const plan::Target& target : targets_) {

@@ -6,6 +6,7 @@
 #include "runner/options.h"
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ public:
   std::string environment() const;
   plan::Reports reports() const;
   std::vector<plan::Webhook> webhooks() const;
+  std::set<std::string> sudo_password_variables() const;
   std::vector<std::string> flakes() const; ///< each once, in the order of the targets
 
   /// One request a flake. None where the plan file could not tell which flakes are meant.

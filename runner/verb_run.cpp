@@ -16,6 +16,7 @@
 #include "runner/ci_context.h"
 #include "runner/load_plan.h"
 #include "runner/run_reports.h"
+#include "runner/sudo_passwords.h"
 #include "runner/version.h"
 
 #include <atomic>
@@ -35,7 +36,8 @@ constexpr Duration evaluate_limit = std::chrono::hours(2);
 class Deploy {
 public:
   Deploy(const RunOptions& options, SignalWatch& signals)
-      : options_(options), signals_(signals), loaded_(load_plan_file(options)), nix_(processes_),
+      : options_(options), signals_(signals), loaded_(load_plan_file(options)),
+        sudo_passwords_(loaded_.sudo_password_variables(), take_variable), nix_(processes_),
         executor_([this](const run::Step& step,
                          run::StepContext& context) { return do_step(step, context); },
                   clock_),
@@ -201,7 +203,27 @@ private:
                     "nothing is selected: no node to deploy");
       return false;
     }
+    if (!has_passwords()) {
+      return false;
+    }
     reports_.emit(run::announce(plan_));
+    return true;
+  }
+
+  /// As with webhooks: what is missing is found before anything is built.
+  bool has_passwords() {
+    try {
+      passwords_ = sudo_passwords_.fetch(plan_);
+    } catch (const Error& error) {
+      event::DiagnosticFound found;
+      found.code = error.reason();
+      found.file = loaded_.file_name();
+      reports_.emit(std::move(found), {}, event::Level::error, error.message());
+      return false;
+    }
+    for (const auto& [source, password] : passwords_) {
+      reports_.emitter().add_secret(password->text());
+    }
     return true;
   }
 
@@ -250,6 +272,7 @@ private:
     options.run = reports_.emitter().run();
     options.holder_url = detect_trigger(environment_variable).url;
     options.nix_arguments = options_.nix_arguments;
+    options.passwords = std::move(passwords_);
     step_runner_ =
         std::make_unique<run::StepRunner>(plan_, *transport_, nix_, *agents_, std::move(options));
   }
@@ -266,11 +289,13 @@ private:
   std::atomic<int> exit_code_ = -1; ///< once the run's end was told
   SystemClock clock_;
   LoadedPlan loaded_;
+  SudoPasswords sudo_passwords_; ///< before anything is started that could inherit them
   PosixProcessRunner processes_;
   nix::LocalNix nix_;
   std::optional<std::string> evaluation_error_;
   std::size_t problems_told_ = 0;
   plan::Plan plan_;
+  run::Passwords passwords_;
   std::unique_ptr<ssh::Transport> transport_;
   std::unique_ptr<run::AgentFinder> agents_;
   std::unique_ptr<run::StepRunner> step_runner_;

@@ -41,6 +41,8 @@ std::string_view reason_of(ErrorKind kind) {
     return "cancelled";
   case ErrorKind::secret:
     return "secret";
+  case ErrorKind::no_privilege:
+    return "no-privilege";
   case ErrorKind::system:
     return "system";
   case ErrorKind::internal:

@@ -33,6 +33,7 @@ enum class ErrorKind {
   deadline_exceeded,     ///< a wait ran into its deadline
   cancelled,             ///< a cancel token fired
   secret,                ///< a password or key is missing or wrong
+  no_privilege,          ///< the login may not become the owner of the profile
   system,                ///< an operating-system call failed
   internal,              ///< a bug in belay
 };

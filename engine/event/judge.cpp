@@ -92,7 +92,7 @@ ExitCode class_of_reason(std::string_view reason, const NodeState& node) {
   if (is(ErrorKind::unreachable) || is(ErrorKind::host_key_mismatch) ||
       is(ErrorKind::transport_unsupported))
     return ExitCode::unreachable;
-  if (is(ErrorKind::authentication_failed) || is(ErrorKind::secret))
+  if (is(ErrorKind::authentication_failed) || is(ErrorKind::secret) || is(ErrorKind::no_privilege))
     return ExitCode::secret;
   if (is(ErrorKind::deadline_exceeded))
     return ExitCode::deadline;

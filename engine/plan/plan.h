@@ -4,6 +4,7 @@
 #include "engine/base/store_path.h"
 #include "engine/plan/settings.h"
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -24,6 +25,14 @@ struct Login {
   bool operator==(const Login&) const = default;
 };
 
+/// Where a password is. The runner fetches it; the plan never holds one.
+struct SecretSource {
+  enum class Kind { variable, file };
+  Kind kind = Kind::variable;
+  std::string name; ///< of the variable or the file
+  auto operator<=>(const SecretSource&) const = default;
+};
+
 struct Profile {
   std::string name;
   StorePath path;                          ///< the closure to activate
@@ -38,6 +47,7 @@ struct Profile {
   Seconds activation_timeout{240};
   BootDefault boot_default = BootDefault::with_activation;
   bool fast_connection = false; ///< true: the target does not ask its substituters
+  std::optional<SecretSource> sudo_password = {}; ///< only where sudo is used
 };
 
 struct Node {

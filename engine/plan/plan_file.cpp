@@ -82,6 +82,13 @@ void make_paths_relative(PlanFile& file) {
     make_relative(folder, webhook.url_file);
     make_relative(folder, webhook.secret_file);
   }
+  make_relative(folder, file.settings.sudo_password_file);
+  for (auto& [name, node] : file.nodes) {
+    make_relative(folder, node.settings.sudo_password_file);
+    for (auto& [inner, profile] : node.profiles) {
+      make_relative(folder, profile.settings.sudo_password_file);
+    }
+  }
 }
 
 /// Only type and key are kept of a line that also has a comment.

@@ -18,7 +18,29 @@ Key<Settings> key_of(const SettingKey& key, std::optional<bool> Settings::*membe
 Key<Settings> key_of(const SettingKey& key, std::optional<Seconds> Settings::*member) {
   return number_key<Settings>(key.name, member, timeout_range, key.description);
 }
+/// One of two places of the password; both at once would leave open which one counts.
+Key<Settings> password_key(const SettingKey& key, std::optional<std::string> Settings::*member,
+                           std::optional<std::string> Settings::*other, TextRule rule) {
+  auto made = text_key<Settings>(key.name, member, std::move(rule), key.description);
+  made.read = [other, read = made.read](Settings& into, const YamlNode& value, const Where& where,
+                                        Problems& problems) {
+    if (into.*other) {
+      problems.error("two-passwords",
+                     where.describe() +
+                         ": expected sudoPasswordEnv or sudoPasswordFile, found both",
+                     value.mark);
+    }
+    read(into, value, where, problems);
+  };
+  return made;
+}
 Key<Settings> key_of(const SettingKey& key, std::optional<std::string> Settings::*member) {
+  if (member == &Settings::sudo_password_env) {
+    return password_key(key, member, &Settings::sudo_password_file, variable_name());
+  }
+  if (member == &Settings::sudo_password_file) {
+    return password_key(key, member, &Settings::sudo_password_env, not_empty());
+  }
   return text_key<Settings>(key.name, member, not_empty(), key.description);
 }
 Key<Settings> key_of(const SettingKey& key, std::optional<BootDefault> Settings::*member) {

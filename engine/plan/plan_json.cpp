@@ -17,6 +17,11 @@ template <class T> json or_null(const std::optional<T>& value) {
   return value ? json(*value) : json(nullptr);
 }
 
+json source_of(const Profile& profile, SecretSource::Kind kind) {
+  const auto& source = profile.sudo_password;
+  return source && source->kind == kind ? json(source->name) : json(nullptr);
+}
+
 json to_json(const Profile& profile) {
   return {{"name", profile.name},
           {"path", profile.path.string()},
@@ -26,6 +31,8 @@ json to_json(const Profile& profile) {
           {"ssh_user", profile.login.user.empty() ? json(nullptr) : json(profile.login.user)},
           {"ssh_opts", profile.login.options},
           {"sudo", profile.sudo},
+          {"sudo_password_env", source_of(profile, SecretSource::Kind::variable)},
+          {"sudo_password_file", source_of(profile, SecretSource::Kind::file)},
           {"auto_rollback", profile.auto_rollback},
           {"magic_rollback", profile.magic_rollback},
           {"confirm_timeout_s", profile.confirm_timeout.count()},

@@ -182,14 +182,43 @@ private:
   }
 
   void warn_of_what_is_not_done(const std::string& profile, const Settings& settings) {
-    if (settings.interactive_sudo.value_or(false)) {
+    if (settings.interactive_sudo.value_or(false) && !password_source(settings)) {
       problem("interactive-sudo", of_profile(profile) + ": interactiveSudo needs somebody to ask",
-              "allow the sudo command without a password on the target and set interactiveSudo to "
-              "false");
+              "set sudoPasswordEnv or sudoPasswordFile in the plan file, or allow the sudo command "
+              "without a password on the target and set interactiveSudo to false");
     }
     if (settings.remote_build.value_or(false)) {
       problem("remote-build", of_profile(profile) + ": remoteBuild is not supported; building here",
               "", Diagnostic::Severity::warning);
+    }
+  }
+
+  static std::optional<SecretSource> password_source(const Settings& settings) {
+    if (settings.sudo_password_env) {
+      return SecretSource{SecretSource::Kind::variable, *settings.sudo_password_env};
+    }
+    if (settings.sudo_password_file) {
+      return SecretSource{SecretSource::Kind::file, *settings.sudo_password_file};
+    }
+    return std::nullopt;
+  }
+
+  /// The words that become the profile's user, and the password that they ask for.
+  void take_sudo(Profile& result, const Settings& settings) {
+    result.sudo = settings.sudo.value_or(result.sudo);
+    const auto words = split_white_space(result.sudo);
+    if (words.empty()) {
+      problem("bad-value", of_profile(result.name) + ": sudo is empty");
+      return;
+    }
+    if (result.user == result.login.user) {
+      return;
+    }
+    result.sudo_password = password_source(settings);
+    if (result.sudo_password && (words[0] == "doas" || words[0].ends_with("/doas"))) {
+      problem("doas-password",
+              of_profile(result.name) + ": doas takes a password from a terminal only",
+              "allow the command in the target's doas.conf with nopass, or use sudo");
     }
   }
 
@@ -246,10 +275,6 @@ private:
                    const Settings& settings) {
     auto login = login_of(name, settings);
     const auto user = user_of(name, settings);
-    const auto sudo = settings.sudo.value_or("sudo -u");
-    if (split_white_space(sudo).empty()) {
-      problem("bad-value", of_profile(name) + ": sudo is empty");
-    }
     const auto derivation = derivation_of(name, source);
     auto path = source.path.empty() ? std::nullopt : path_of(name, source);
     if (!path) {
@@ -262,8 +287,8 @@ private:
                     derivation,
                     own && own->profile_path ? own->profile_path : source.profile_path,
                     user.value_or(""),
-                    std::move(login),
-                    sudo};
+                    std::move(login)};
+    take_sudo(profile, settings);
     profile.auto_rollback = settings.auto_rollback.value_or(profile.auto_rollback);
     profile.magic_rollback = settings.magic_rollback.value_or(profile.magic_rollback);
     profile.confirm_timeout = settings.confirm_timeout.value_or(profile.confirm_timeout);

@@ -6,7 +6,7 @@
 namespace belay::plan {
 
 std::span<const SettingKey> setting_keys() {
-  static const std::array<SettingKey, 14> keys{{
+  static const std::array<SettingKey, 16> keys{{
       {"sshUser", &Settings::ssh_user, "User of the ssh login; default: the local user."},
       {"user", &Settings::user, "Owner of the profile on the target; default: sshUser."},
       {"sshOpts", &Settings::ssh_opts,
@@ -38,7 +38,12 @@ std::span<const SettingKey> setting_keys() {
       {"remoteBuild", &Settings::remote_build,
        "Build on the target. Not supported yet: belay builds here and warns."},
       {"interactiveSudo", &Settings::interactive_sudo,
-       "sudo asks for a password. Refused when true: nobody is there to answer."},
+       "sudo asks for a password. Refused when true, unless the plan file says where the password "
+       "is: nobody is there to answer."},
+      {"sudoPasswordEnv", &Settings::sudo_password_env,
+       "Environment variable that holds the password that sudo asks for.", SettingScope::file_only},
+      {"sudoPasswordFile", &Settings::sudo_password_file,
+       "File that holds the password that sudo asks for.", SettingScope::file_only},
   }};
   return keys;
 }

@@ -59,6 +59,10 @@ Settings over(const Settings& upper, const Settings& lower) {
   // the upper level's come first, because ssh obeys the first of two equal options.
   result.extra_ssh_opts =
       upper.ssh_opts ? upper.extra_ssh_opts : joined(upper.extra_ssh_opts, lower.extra_ssh_opts);
+  if (upper.sudo_password_env || upper.sudo_password_file) {
+    result.sudo_password_env = upper.sudo_password_env;
+    result.sudo_password_file = upper.sudo_password_file;
+  }
   return result;
 }
 

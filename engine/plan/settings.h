@@ -40,9 +40,12 @@ struct Settings {
   std::optional<std::string> sudo;
   std::optional<bool> remote_build;
   std::optional<bool> interactive_sudo;
+  std::optional<std::string> sudo_password_env;  ///< one of the two: who says one thing about the
+  std::optional<std::string> sudo_password_file; ///< password replaces what lies below
 };
 
-/// `upper` laid over `lower`: what upper says wins, except extra_ssh_opts, which add up.
+/// `upper` laid over `lower`: what upper says wins, except extra_ssh_opts, which add up. A source
+/// of sudo's password also replaces the other kind of source.
 Settings over(const Settings& upper, const Settings& lower);
 
 /// As `over`, but ssh_opts concatenate, upper's first: the rule between the levels of the flake.

@@ -8,9 +8,32 @@
 
 namespace belay::run {
 
-AgentClient::AgentClient(ssh::Session& session, const std::string& command, const Wait& wait)
-    : channel_(session.exec(command, wait)) {
-  await_hello(command, wait);
+namespace {
+
+Error late_start(const std::string& command, const std::string& errors, const std::string& out) {
+  const auto said = one_line(trim(tail(errors, 1000))), printed = one_line(trim(tail(out, 1000)));
+  return {ErrorKind::deadline_exceeded, "the agent did not greet in time: '" + command +
+                                            "' is still running" +
+                                            (said.empty() ? "" : "; it says: " + said) +
+                                            (printed.empty() ? "" : "; it printed: " + printed)};
+}
+
+} // namespace
+
+AgentClient::AgentClient(ssh::Session& session, const AgentStart& start, const Wait& wait)
+    : prompt_(start.password) {
+  const auto command = serve_command(start, prompt_.marker());
+  channel_ = session.exec(command, wait);
+  try {
+    if (!await_hello(wait)) {
+      throw start_failure(start, {command, channel_->close(wait), noise_, prompt_.answered()});
+    }
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::deadline_exceeded) {
+      throw;
+    }
+    throw late_start(command, channel_->stderr_tail(), noise_ + buffer_);
+  }
 }
 
 /// The next line without its line feed; nullopt at the end of the stream.
@@ -25,7 +48,7 @@ std::optional<std::string> AgentClient::read_line(const Wait& wait) {
       throw Error(ErrorKind::protocol, "the agent sent a line of more than 64 KiB");
     }
     std::array<char, 16384> chunk{};
-    const auto count = channel_->read(chunk.data(), chunk.size(), wait);
+    const auto count = prompt_.read(*channel_, chunk.data(), chunk.size(), wait);
     if (count == 0) {
       return std::nullopt;
     }
@@ -33,34 +56,35 @@ std::optional<std::string> AgentClient::read_line(const Wait& wait) {
   }
 }
 
-void AgentClient::await_hello(const std::string& command, const Wait& wait) {
-  std::string noise;
-  while (auto line = read_line(wait)) {
+/// False where the command ended without one.
+bool AgentClient::await_hello(const Wait& wait) {
+  while (const auto line = read_line(wait)) {
     if (agent::looks_like_hello(*line)) {
-      const auto message = agent::decode_message(*line);
-      const auto* hello = std::get_if<agent::Hello>(&message);
-      if (hello == nullptr) {
-        throw Error(ErrorKind::protocol, "the agent's first line is no greeting");
-      }
-      if (hello->protocol != agent::protocol_version) {
-        throw Error(ErrorKind::protocol,
-                    "the agent speaks protocol " + std::to_string(hello->protocol) +
-                        ", this belay speaks " + std::to_string(agent::protocol_version));
-      }
-      hello_ = *hello;
-      return;
+      take_hello(*line);
+      return true;
     }
-    noise += *line + "\n";
-    if (noise.size() > agent::line_limit) {
+    noise_ += *line + "\n";
+    if (noise_.size() > agent::line_limit) {
       throw Error(ErrorKind::protocol,
                   "the target's shell printed more than 64 KiB before the agent's greeting");
     }
   }
-  const auto end = channel_->close(wait);
-  const auto printed = one_line(tail(noise, 1000));
-  throw Error(ErrorKind::agent_missing, "the agent did not start: '" + command + "' " +
-                                            end.describe() +
-                                            (printed.empty() ? "" : "; it printed: " + printed));
+  return false;
+}
+
+void AgentClient::take_hello(const std::string& line) {
+  const auto message = agent::decode_message(line);
+  const auto* hello = std::get_if<agent::Hello>(&message);
+  if (hello == nullptr) {
+    throw Error(ErrorKind::protocol, "the agent's first line is no greeting");
+  }
+  if (hello->protocol != agent::protocol_version) {
+    throw Error(ErrorKind::protocol, "the agent speaks protocol " +
+                                         std::to_string(hello->protocol) + ", this belay speaks " +
+                                         std::to_string(agent::protocol_version));
+  }
+  hello_ = *hello;
+  prompt_ = SudoPrompt(nullptr); // whatever looks like a question from now on is none of sudo's
 }
 
 agent::Message AgentClient::next(const Wait& wait) {
@@ -116,36 +140,6 @@ void AgentClient::pump(const Wait& wait) {
   if (listener_ && !std::holds_alternative<agent::Reply>(message)) {
     listener_(message);
   }
-}
-
-namespace {
-
-bool is_user_name(std::string_view user) {
-  constexpr std::string_view first =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
-  const std::string rest = std::string(first) + ".-";
-  if (user.ends_with('$')) {
-    user.remove_suffix(1);
-  }
-  return !user.empty() && first.find(user[0]) != std::string_view::npos &&
-         user.find_first_not_of(rest) == std::string_view::npos;
-}
-
-} // namespace
-
-std::string serve_command(const std::string& sudo, const std::string& user,
-                          const std::string& agent_program) {
-  std::string command;
-  if (!user.empty()) {
-    if (!is_user_name(user)) {
-      throw Error(ErrorKind::invalid_plan, "\"" + one_line(user) + "\" is no user name");
-    }
-    for (const auto& word : split_white_space(sudo)) {
-      command += shell_quote(word) + " ";
-    }
-    command += shell_quote(user) + " ";
-  }
-  return command + shell_quote(agent_program) + " serve";
 }
 
 } // namespace belay::run

@@ -3,6 +3,8 @@
 
 #include "engine/agent/protocol.h"
 #include "engine/base/cancel.h"
+#include "engine/run/agent_start.h"
+#include "engine/run/sudo_prompt.h"
 #include "engine/ssh/transport.h"
 
 #include <cstdint>
@@ -26,10 +28,10 @@ public:
   /// Told of every StatusChanged and ScriptOutput, in order.
   using Listener = std::function<void(const agent::Message&)>;
 
-  /// Starts `command` and waits for Hello. Throws Error{agent_missing} where the command ended
-  /// without one (with its stderr), Error{protocol} for another protocol version, and what a
-  /// channel throws.
-  AgentClient(ssh::Session& session, const std::string& command, const Wait& wait);
+  /// Starts the agent, gives sudo its password where it asks, and waits for Hello. Throws what
+  /// start_failure says where the command ended without one, Error{secret} for a wrong password,
+  /// Error{protocol} for another protocol version, and what a channel throws.
+  AgentClient(ssh::Session& session, const AgentStart& start, const Wait& wait);
 
   const agent::Hello& hello() const { return hello_; }
   void listen(Listener listener) { listener_ = std::move(listener); }
@@ -47,20 +49,17 @@ public:
 private:
   std::optional<std::string> read_line(const Wait& wait);
   agent::Message next(const Wait& wait);
-  void await_hello(const std::string& command, const Wait& wait);
+  bool await_hello(const Wait& wait);
+  void take_hello(const std::string& line);
 
+  SudoPrompt prompt_;
   std::unique_ptr<ssh::Channel> channel_;
   std::string buffer_;
+  std::string noise_; ///< printed before the greeting
   agent::Hello hello_;
   Listener listener_;
   std::int64_t last_id_ = 0;
   Instant last_request_{};
 };
-
-/// `[SUDO… USER] AGENT serve`, each word quoted. `sudo` is split at white space; empty user = no
-/// sudo. Throws Error{invalid_plan} for a user that is no user name
-/// ([A-Za-z0-9_][A-Za-z0-9_.-]*\$?).
-std::string serve_command(const std::string& sudo, const std::string& user,
-                          const std::string& agent_program);
 
 } // namespace belay::run

@@ -20,6 +20,8 @@ bool is_contact_problem(const Error& error) {
   case ErrorKind::authentication_failed:
   case ErrorKind::host_key_mismatch:
   case ErrorKind::agent_missing:
+  case ErrorKind::no_privilege: // the activation may have changed who may do what, and the
+  case ErrorKind::secret:       // rollback changes it back
   case ErrorKind::transport_unsupported:
   case ErrorKind::deadline_exceeded:
   case ErrorKind::protocol:

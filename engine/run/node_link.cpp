@@ -86,7 +86,7 @@ AgentLink connect_fresh(const Contact& contact, const plan::Node& node, const Ow
   AgentLink link;
   link.session =
       contact.transport.connect(address_of(node, owner.login), ssh::Purpose::confirm, {}, wait);
-  link.client = std::make_unique<AgentClient>(*link.session, owner.command, wait);
+  link.client = std::make_unique<AgentClient>(*link.session, owner.start, wait);
   return link;
 }
 

@@ -9,6 +9,7 @@
 #include "engine/ssh/transport.h"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -42,8 +43,8 @@ struct AgentLink {
 /// One user's part of a node, reached by one login.
 struct Owner {
   plan::Login login;
-  std::string user;    ///< of the profiles
-  std::string command; ///< that starts the agent as that user
+  std::string user; ///< of the profiles
+  AgentStart start; ///< the agent, as that user
   std::vector<const plan::Profile*> profiles;
   std::string transaction; ///< empty = none is open; may be another owner's, too
   AgentLink link;          ///< may have no client: contact is lost
@@ -60,12 +61,16 @@ struct Patience {
   Duration verdict = std::chrono::seconds(30);
 };
 
+/// sudo's passwords, by where the plan says that they are.
+using Passwords = std::map<plan::SecretSource, std::shared_ptr<const Secret>>;
+
 /// What a step that talks to targets needs.
 struct Contact {
   ssh::Transport& transport;
   std::string run;        ///< id, the holder's name on the target
   std::string holder_url; ///< CI job; may be empty
   Patience patience = {};
+  Passwords passwords = {};
 };
 
 /// What a ping needs beside the link.

@@ -43,19 +43,27 @@ private:
     }
   }
 
+  AgentStart start_of(const plan::Profile& profile, const std::string& agent) const {
+    const bool same = profile.user == profile.login.user;
+    AgentStart start{agent, profile.login.user, same ? "" : profile.user, profile.sudo, nullptr};
+    if (profile.sudo_password && !same) {
+      start.password = of_.contact.passwords.at(*profile.sudo_password);
+    }
+    return start;
+  }
+
   Owner& owner_for(const plan::Profile& profile) {
     const auto& agent = *of_.link.connection_by(profile.login).agent;
-    auto command = serve_command(
-        profile.sudo, profile.user == profile.login.user ? "" : profile.user, agent.string());
+    auto start = start_of(profile, agent.string());
     for (auto& owner : of_.link.owners) {
-      if (owner.login == profile.login && owner.command == command) {
+      if (owner.login == profile.login && owner.start == start) {
         return owner;
       }
     }
     Owner owner;
     owner.login = profile.login;
     owner.user = profile.user;
-    owner.command = std::move(command);
+    owner.start = std::move(start);
     return of_.link.owners.emplace_back(std::move(owner));
   }
 
@@ -65,7 +73,7 @@ private:
     }
     of_.stages.start(*owner.profiles.front(), Stage::lock);
     owner.link.session = of_.link.connection_by(owner.login).session;
-    owner.link.client = std::make_unique<AgentClient>(*owner.link.session, owner.command,
+    owner.link.client = std::make_unique<AgentClient>(*owner.link.session, owner.start,
                                                       Wait::at_most(agent_start_limit, of_.cancel));
   }
 

@@ -21,7 +21,7 @@ StepRunner::StepRunner(const plan::Plan& plan, ssh::Transport& transport, nix::N
                        AgentFinder& agents, StepRunnerOptions options)
     : plan_(plan), store_(store), agents_(agents),
       options_(std::move(options)), contact_{transport, options_.run, options_.holder_url,
-                                             options_.patience} {
+                                             options_.patience, options_.passwords} {
   for (std::size_t i = 0; i < plan.nodes.size(); ++i) {
     links_.push_back(std::make_unique<NodeLink>());
   }

@@ -22,6 +22,7 @@ struct StepRunnerOptions {
   std::string holder_url;                 ///< CI job; may be empty
   std::vector<std::string> nix_arguments; ///< after `--`: for the build
   Patience patience = {};
+  Passwords passwords = {}; ///< every one that the plan's profiles name
 };
 
 class StepRunner {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "tests/fakes/fake_sudo.h"
 #include "tests/fakes/fake_world.h"
 
 #include <algorithm>
@@ -164,10 +165,12 @@ public:
     if (command == "uname -sm") {
       return std::make_unique<TextChannel>(line_, line_->host.uname + "\n");
     }
-    // "'AGENT' serve", or "'sudo' '-u' 'USER' 'AGENT' serve"
-    const auto words = split_white_space(command);
-    const auto user = words.size() < 3 ? line_->user : words.at(words.size() - 3);
-    return std::make_unique<AgentChannel>(line_, user);
+    if (command.starts_with("sudo ")) {
+      return make_sudo_channel(
+          line_->host.sudo, command,
+          std::make_unique<AgentChannel>(line_, split_white_space(command).at(2)));
+    }
+    return std::make_unique<AgentChannel>(line_, line_->user);
   }
   std::unique_ptr<ssh::StoreTunnel> open_store_tunnel(const Wait&) override {
     return std::make_unique<FakeTunnel>("fake:" + line_->name + "|" + line_->login);

@@ -4,6 +4,7 @@
 #include "engine/agent/protocol.h"
 #include "engine/nix/nix_store.h"
 #include "engine/ssh/transport.h"
+#include "tests/fakes/fake_sudo.h"
 
 #include <functional>
 #include <map>
@@ -59,6 +60,7 @@ struct FakeHost {
   int refused_logins = 0;          ///< so many of the next confirm logins
   std::string lock_holder;         ///< another run that holds the lock
   std::string uname = "Linux x86_64";
+  FakeSudo sudo;
   std::set<std::string> store;
   std::map<std::string, std::vector<std::string>>
       generations;                                 ///< by profile name, the last is current

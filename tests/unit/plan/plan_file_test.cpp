@@ -159,6 +159,9 @@ TEST_CASE("single mistakes and what is said about them") {
       {"webhooks: [{url: \"https://\"}]", "expected a URL with a host"},
       {"webhooks: [{urlEnv: \"A B\"}]", "expected the name of an environment variable"},
       {"webhooks: [{urlEnv: A, secretEnv: A, secretFile: b}]", "found both"},
+      {"settings: {sudoPasswordEnv: A, sudoPasswordFile: b}", "found both"},
+      {"nodes: {n: {profiles: {p: {sudoPasswordFile: b, sudoPasswordEnv: A}}}}", "found both"},
+      {"settings: {sudoPasswordEnv: my secret}", "sudoPasswordEnv"},
       {"webhooks: [{urlEnv: A, secret: b}]", "unknown key \"secret\" in webhook 1"},
       {"webhooks: [{urlEnv: A, timeout: 0}]", "from 1 to 60, found 0"},
       {"flake: .\ntargets: [.#a]", "both flake and targets are there; keep one of them"},
@@ -220,6 +223,8 @@ TEST_CASE("paths are relative to the file") {
            "targets: [., \"#a\", .#b, ../x#c, \"./y?dir=z#d\", \"path:./p\", nixpkgs, /abs#e, "
            "\"github:a/b\"]\n"
            "reports: {events: e.jsonl, junit: /j.xml}\n"
+           "settings: {sudoPasswordFile: s}\n"
+           "nodes: {n: {sudoPasswordFile: n, profiles: {p: {sudoPasswordFile: ../p}}}}\n"
            "webhooks: [{urlFile: u, secretFile: ../s}]\n",
            "ci/belay.yaml");
   CHECK(loaded.lines.empty());
@@ -228,6 +233,10 @@ TEST_CASE("paths are relative to the file") {
                                                         "/abs#e", "github:a/b"});
   CHECK(loaded.file.reports.events == "ci/e.jsonl");
   CHECK(loaded.file.reports.junit == "/j.xml");
+  CHECK(loaded.file.settings.sudo_password_file == "ci/s");
+  const auto& node = loaded.file.nodes.at("n");
+  CHECK(node.settings.sudo_password_file == "ci/n");
+  CHECK(node.profiles.at("p").settings.sudo_password_file == "p");
   CHECK(loaded.file.webhooks[0].url_file == "ci/u");
   CHECK(loaded.file.webhooks[0].secret_file == "s");
   CHECK(load("version: 1\nreports: {events: \"-\"}\n", "ci/b.yaml").file.reports.events == "-");

@@ -67,6 +67,8 @@ const std::vector<Row> rows{
      [](const Node& n) { return n.profiles.at(0).user; }},
     {"sudo", [](Settings& s, bool b) { s.sudo = b ? "b" : "a"; },
      [](const Node& n) { return n.profiles.at(0).sudo; }},
+    {"sudoPasswordEnv", [](Settings& s, bool b) { s.sudo_password_env = b ? "B" : "A"; },
+     [](const Node& n) { return n.profiles.at(0).sudo_password->name; }},
     {"fastConnection", [](Settings& s, bool b) { s.fast_connection = b; },
      [](const Node& n) { return text_of(n.profiles.at(0).fast_connection); }},
     {"autoRollback", [](Settings& s, bool b) { s.auto_rollback = b; },

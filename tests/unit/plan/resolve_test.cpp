@@ -211,6 +211,15 @@ TEST_CASE("what the flake or the settings cannot mean is a problem") {
   SECTION("somebody would have to type a password") {
     world.web().profiles["app"].settings.interactive_sudo = true;
     CHECK(world.problem().find("interactiveSudo needs somebody to ask") != std::string::npos);
+    world.file.settings.sudo_password_env = "DB_SUDO";
+    CHECK(world.problem().empty());
+  }
+  SECTION("a password for a program that takes none") {
+    world.web().profiles["app"].settings.user = "app";
+    world.file.settings.sudo = "/run/wrappers/bin/doas -u";
+    CHECK(world.problem().empty());
+    world.file.settings.sudo_password_env = "DB_SUDO";
+    CHECK(world.problem().find("doas takes a password from a terminal only") != std::string::npos);
   }
   SECTION("an empty sudo") {
     world.file.settings.sudo = " ";
@@ -246,6 +255,18 @@ TEST_CASE("each profile has a login of its own") {
     world.web().profiles["app"].settings.ssh_user = "-oProxyCommand=x";
     CHECK(world.problem().starts_with("error: node \"web-1\", profile \"app\": sshUser "));
   }
+}
+
+TEST_CASE("sudo's password belongs to the profiles that need sudo") {
+  World world;
+  world.web().profiles["app"].settings.user = "app";
+  world.file.settings.sudo_password_env = "SUDO";
+  world.file.nodes["web-1"].profiles["app"].settings.sudo_password_file = "/run/secrets/app";
+  const Plan plan = world.with_file();
+  const Node& web = plan.nodes[1];
+  CHECK(web.profiles[0].sudo_password ==
+        SecretSource{SecretSource::Kind::file, "/run/secrets/app"});
+  CHECK_FALSE(web.profiles[1].sudo_password); // root logs in as root
 }
 
 TEST_CASE("warnings leave the plan usable") {

@@ -6,26 +6,38 @@
 #include "tests/catch.h"
 
 using belay::Error;
+using belay::run::AgentStart;
 using belay::run::serve_command;
 using belay::run::system_of_uname;
 
+namespace {
+
+AgentStart start(const std::string& sudo, const std::string& user, const std::string& agent) {
+  return {agent, "deploy", user, sudo, nullptr};
+}
+
+} // namespace
+
 TEST_CASE("the remote command holds no word that a user named unquoted") {
-  CHECK(serve_command("sudo -u", "", "/nix/store/x-belay-agent") ==
+  CHECK(serve_command(start("sudo -u", "", "/nix/store/x-belay-agent")) ==
         "/nix/store/x-belay-agent serve");
-  CHECK(serve_command("sudo -u", "root", "/nix/store/x-belay-agent") ==
+  CHECK(serve_command(start("sudo -u", "root", "/nix/store/x-belay-agent")) ==
         "sudo -u root /nix/store/x-belay-agent serve");
-  CHECK(serve_command("doas;reboot -u", "app", "/a") == "'doas;reboot' -u app /a serve");
+  CHECK(serve_command(start("sudo -u", "root", "/a"), "BELAY-1") ==
+        "sudo -u root -S -p BELAY-1 /a serve");
+  CHECK(serve_command(start("sudo -u", "", "/a"), "BELAY-1") == "/a serve");
+  CHECK(serve_command(start("doas;reboot -u", "app", "/a")) == "'doas;reboot' -u app /a serve");
 }
 
 TEST_CASE("a user name that is none is refused") {
   const std::string user = GENERATE(
       values<std::string>({"-root", "a b", "a;b", "a$b", "$(id)", "a\nb", "'", "\xC3\xA9"}));
-  CHECK_THROWS_AS(serve_command("sudo -u", user, "/a"), Error);
+  CHECK_THROWS_AS(serve_command(start("sudo -u", user, "/a")), Error);
 }
 
 TEST_CASE("ordinary and samba machine accounts are user names") {
-  CHECK_NOTHROW(serve_command("sudo -u", "deploy_1.x-y", "/a"));
-  CHECK_NOTHROW(serve_command("sudo -u", "host$", "/a"));
+  CHECK_NOTHROW(serve_command(start("sudo -u", "deploy_1.x-y", "/a")));
+  CHECK_NOTHROW(serve_command(start("sudo -u", "host$", "/a")));
 }
 
 TEST_CASE("a target's uname becomes Nix's name of its system") {

@@ -54,6 +54,9 @@ StepHarness::StepHarness(const NodeSpec& spec) {
     profile.auto_rollback = spec.auto_rollback;
     profile.boot_default = spec.boot_default;
     profile.magic_rollback = spec.magic_rollback;
+    if (!spec.sudo_password.empty()) {
+      profile.sudo_password = plan::SecretSource{plan::SecretSource::Kind::variable, "SUDO"};
+    }
     profile.confirm_timeout = plan::Seconds(1);
     profile.activation_timeout = plan::Seconds(0);
     node.profiles.push_back(profile);
@@ -72,6 +75,8 @@ StepHarness::StepHarness(const NodeSpec& spec) {
   options.patience = {.reach = std::chrono::milliseconds(200),
                       .kill = std::chrono::seconds(1),
                       .verdict = std::chrono::seconds(4)};
+  options.passwords[{plan::SecretSource::Kind::variable, "SUDO"}] =
+      std::make_shared<const Secret>(spec.sudo_password, "the environment variable SUDO");
   runner_ = std::make_unique<run::StepRunner>(plan_, *transport_, *store_, *finder_, options);
 }
 

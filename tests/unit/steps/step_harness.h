@@ -23,6 +23,7 @@ struct NodeSpec {
   std::map<std::string, plan::Login> logins = {}; ///< by profile; others log in as root
   std::map<std::string, std::string> users = {};  ///< by profile; others belong to root
   plan::BootDefault boot_default = plan::BootDefault::with_activation;
+  std::string sudo_password = {}; ///< that the runner has; empty = none
 };
 
 class StepHarness {

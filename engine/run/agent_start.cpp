@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/run/agent_start.h"
+
+#include "engine/base/text.h"
+
+#include <algorithm>
+#include <array>
+
+namespace belay::run {
+
+namespace {
+
+// A login may print much before what matters.
+constexpr std::size_t longest_quotation = 1000;
+
+bool is_user_name(std::string_view user) {
+  constexpr std::string_view first =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+  const std::string rest = std::string(first) + ".-";
+  if (user.ends_with('$')) {
+    user.remove_suffix(1);
+  }
+  return !user.empty() && first.find(user[0]) != std::string_view::npos &&
+         user.find_first_not_of(rest) == std::string_view::npos;
+}
+
+/// "sudo", "doas": the program of the first word.
+std::string program_of(const AgentStart& start) {
+  const auto words = split_white_space(start.sudo);
+  return words.empty() ? "" : words.front().substr(words.front().rfind('/') + 1);
+}
+
+bool says(const FailedStart& failed, std::initializer_list<std::string_view> texts) {
+  return std::any_of(texts.begin(), texts.end(), [&](std::string_view text) {
+    return failed.end.stderr_tail.find(text) != std::string::npos;
+  });
+}
+
+/// The next version of the agent has another hash.
+std::string any_hash(const std::string& agent) {
+  constexpr std::string_view store = "/nix/store/";
+  constexpr std::size_t hash = 32;
+  if (!agent.starts_with(store) || agent.size() < store.size() + hash) {
+    return agent;
+  }
+  const auto name = agent.substr(store.size() + hash);
+  const auto slash = name.find('/');
+  return std::string(store) + "*" + (slash == std::string::npos ? name : name.substr(slash));
+}
+
+std::string advice(const AgentStart& start) {
+  const bool doas = program_of(start) == "doas";
+  return "allow it on the target with the line '" + permission_line(start) + "' in " +
+         (doas ? "/etc/doas.conf" : "sudoers");
+}
+
+/// sudo and the agent have codes of their own: 1 is sudo's no, 127 the shell's "not found".
+std::string refusal(const AgentStart& start, const FailedStart& failed) {
+  const auto program = program_of(start);
+  if (failed.end.exit_status == 127) {
+    return "the target has no " + program + " in the PATH of " + start.login +
+           "; install it, name another command (setting sudo), or log in as " + start.user;
+  }
+  if (says(failed, {"unknown user"})) {
+    return "the target has no user " + start.user;
+  }
+  if (says(failed, {"must have a tty"})) {
+    return "sudo there wants a terminal (requiretty), which a deploy has not; add the line "
+           "'Defaults:" +
+           start.login + " !requiretty' to the target's sudoers";
+  }
+  if (!start.password && says(failed, {"password is required", "terminal is required",
+                                       "tty is required", "tty present", "Authentication fail"})) {
+    return program + " asks " + start.login + " for a password; " + advice(start) +
+           (program == "doas" ? "" : ", or set sudoPasswordEnv or sudoPasswordFile");
+  }
+  return program + " does not let " + start.login + " run the agent as " + start.user + "; " +
+         advice(start);
+}
+
+} // namespace
+
+std::string serve_command(const AgentStart& start, const std::string& marker) {
+  std::string command;
+  if (!start.user.empty()) {
+    if (!is_user_name(start.user)) {
+      throw Error(ErrorKind::invalid_plan, "\"" + one_line(start.user) + "\" is no user name");
+    }
+    for (const auto& word : split_white_space(start.sudo)) {
+      command += shell_quote(word) + " ";
+    }
+    command += shell_quote(start.user) + " ";
+    if (!marker.empty()) {
+      command += "-S -p " + shell_quote(marker) + " ";
+    }
+  }
+  return command + shell_quote(start.agent) + " serve";
+}
+
+std::string permission_line(const AgentStart& start) {
+  if (program_of(start) == "doas") {
+    return "permit nopass " + start.login + " as " + start.user;
+  }
+  return start.login + " ALL=(" + start.user + ") " + (start.password ? "" : "NOPASSWD: ") +
+         any_hash(start.agent) + " serve";
+}
+
+Error start_failure(const AgentStart& start, const FailedStart& failed) {
+  auto end = failed.end;
+  end.stderr_tail = tail(failed.end.stderr_tail, longest_quotation);
+  const auto printed = one_line(tail(failed.printed, longest_quotation));
+  const auto how = "'" + failed.command + "' " + end.describe() +
+                   (printed.empty() ? "" : "; it printed: " + printed);
+  if (failed.answered && says(failed, {"incorrect password", "Authentication fail"})) {
+    return {ErrorKind::secret, "sudo does not take the password of " + start.login + " from " +
+                                   start.password->origin() + " (" + how + ")"};
+  }
+  const bool refused = failed.end.exit_status == 1 || failed.end.exit_status == 127;
+  if (!start.user.empty() && refused && !says(failed, {"unable to execute", start.agent + ": "})) {
+    return {ErrorKind::no_privilege, refusal(start, failed) + " (" + how + ")"};
+  }
+  return {ErrorKind::agent_missing, "the agent did not start: " + how};
+}
+
+} // namespace belay::run
