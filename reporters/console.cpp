@@ -134,7 +134,10 @@ void ConsoleReporter::report(const Event& event, const RunState& state) {
   const bool past_builds = event.subject.stage && *event.subject.stage != Stage::build &&
                            *event.subject.stage != Stage::evaluate &&
                            std::holds_alternative<event::StageStarted>(event.payload);
-  if (past_builds || std::holds_alternative<event::NodeFinished>(event.payload) ||
+  const auto* ended = std::get_if<event::StageFinished>(&event.payload);
+  const bool build_failed =
+      ended != nullptr && event.subject.stage == Stage::build && ended->outcome == Outcome::failure;
+  if (past_builds || build_failed || std::holds_alternative<event::NodeFinished>(event.payload) ||
       std::holds_alternative<event::RunFinished>(event.payload))
     say_builds(state);
   std::visit(Lines{*this, event, state}, event.payload);
@@ -175,6 +178,9 @@ void ConsoleReporter::say_builds(const RunState& state) {
       std::to_string(state.built) + " built, " + std::to_string(state.cached) + " in the store";
   if (builds_failed_ > 0)
     text += ", " + std::to_string(builds_failed_) + " failed";
+  const bool none = state.built + state.cached + builds_failed_ == 0;
+  if (none && state.cancel)
+    text = "cancelled";
   say(table_.format_wide("build", text, format_duration(builds_until_ - *builds_since_),
                          builds_failed_ > 0 ? "FAILED" : ""));
 }
@@ -234,8 +240,9 @@ void ConsoleReporter::say_profile(const NodeState& node, const ProfileState& pro
     row.duration = format_duration(now - *node.started_at);
   row.result = label_of(end);
   if (end == ProfileEnd::skipped)
-    row.why = node.finished && node.finished->outcome == Outcome::skipped ? node.finished->reason
-                                                                          : "not reached";
+    row.why = node.finished && node.finished->outcome == Outcome::skipped
+                  ? sentence_of(node.finished->reason)
+                  : "not reached";
   else if (end != ProfileEnd::deployed && end != ProfileEnd::unchanged)
     row.why = trouble_of(node, profile);
   row.tone = is_bad(end) ? Tone::bad : end <= ProfileEnd::unchanged ? Tone::good : Tone::warning;

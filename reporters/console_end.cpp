@@ -127,16 +127,20 @@ void ConsoleReporter::say_failure(const NodeState& node, const ProfileState& pro
                          : "the run ended without a word about it; its state is not known";
   if (!rollback.empty())
     text += "; " + rollback;
-  if (node.finished && !node.finished->decides_by.empty())
+  if (node.finished && !node.finished->decides_by.empty() &&
+      text.find(node.finished->decides_by) == std::string::npos)
     text += "; the target decides by " + node.finished->decides_by;
   const std::string subject = profile.name.empty() ? node.id : node.id + "/" + profile.name;
   say(" " + one_line(subject) + "  " + cut_to(one_line(text), 1000));
-  say_log(log_of(node, profile));
+  say_log(log_of(node, profile), one_line(text));
 }
 
-void ConsoleReporter::say_log(std::string_view log) {
+/// `said`: what stands above it and need not be said again by its first line.
+void ConsoleReporter::say_log(std::string_view log, std::string_view said) {
   const std::string clean = clean_text(log);
   std::vector<std::string> lines = split(trim(clean), '\n');
+  if (lines.front() == said)
+    lines.erase(lines.begin());
   if (lines.size() > shown_log_lines)
     lines.erase(lines.begin(), lines.end() - shown_log_lines);
   for (const std::string& line : lines)

@@ -21,6 +21,17 @@ using event::Stage;
 using event::StageState;
 using Status = JunitCase::Status;
 
+/// "skipped: another node failed first (fail-fast)"
+std::string skipped_because(const std::string& reason) {
+  const std::string sentence = sentence_of(reason);
+  return "skipped: " + (sentence == reason ? reason : sentence + " (" + reason + ")");
+}
+
+std::string cancelled_because(const StageState& stage) {
+  const std::string text = message_of(stage);
+  return text == stage.message ? text : "cancelled " + text;
+}
+
 double seconds_of(Duration duration) {
   return static_cast<double>(duration.count()) / 1000.0;
 }
@@ -94,10 +105,10 @@ private:
     case Outcome::success:
       return;
     case Outcome::skipped:
-      return set(result, Status::skipped, finished.reason, "skipped: " + finished.reason);
+      return set(result, Status::skipped, finished.reason, skipped_because(finished.reason));
     case Outcome::cancelled:
       set(result, stage.started ? Status::error : Status::skipped,
-          finished.reason.empty() ? "cancelled" : finished.reason, stage.message);
+          finished.reason.empty() ? "cancelled" : finished.reason, cancelled_because(stage));
       break;
     case Outcome::failure:
     case Outcome::error:
@@ -120,7 +131,7 @@ private:
         state_.is_open() ? "when this report was written" : "when the run ended";
     if (node_.finished && node_.finished->outcome == Outcome::skipped)
       return set(result, Status::skipped, node_.finished->reason,
-                 "skipped: " + node_.finished->reason);
+                 skipped_because(node_.finished->reason));
     if (stage.started)
       return set(result, Status::error, event::reasons::state_unknown, "not finished " + when);
     const bool lost = node_.finished ? node_.finished->outcome == Outcome::success
@@ -206,7 +217,7 @@ private:
       set(end, node_.finished->outcome == Outcome::failure ? Status::failure : Status::error,
           node_.finished->reason, node_.message);
     else if (node_.finished->outcome != Outcome::success)
-      set(end, Status::skipped, node_.finished->reason, "skipped: " + node_.finished->reason);
+      set(end, Status::skipped, node_.finished->reason, skipped_because(node_.finished->reason));
     end.log = node_.log;
     cases_.push_back(std::move(end));
   }

@@ -63,8 +63,9 @@ std::string bytes_of(const std::optional<event::StageProgress>& progress) {
 std::string expected_of(const std::optional<event::StageProgress>& progress) {
   if (!progress || !progress->bytes_expected)
     return "";
-  return "of " + format_bytes(*progress->bytes_expected) + "  " +
-         std::to_string(event::percent_of(*progress).value_or(0)) + " %";
+  const int percent = event::percent_of(*progress).value_or(0);
+  return "of " + format_bytes(*progress->bytes_expected) + (percent < 10 ? "   " : "  ") +
+         std::to_string(percent) + " %";
 }
 
 /// "47 %", or how much, where it is not known of how much.

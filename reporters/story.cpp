@@ -93,10 +93,23 @@ std::string without_subject(const std::string& message, const std::string& node,
     const std::string_view rest = text.substr(prefix.size());
     if (rest.starts_with(": "))
       return std::string(rest.substr(2));
+    if (const auto end = rest.find("): "); rest.starts_with(" (") && end != std::string::npos)
+      return std::string(rest.substr(2, end - 2)) + std::string(rest.substr(end + 1));
     if (rest.starts_with(' '))
       return std::string(rest.substr(1));
   }
   return message;
+}
+
+/// Of a node whose stages all went well as far as they went.
+std::string message_of(const NodeState& node, const ProfileState& profile) {
+  const auto open = std::find_if(profile.stages.begin(), profile.stages.end(),
+                                 [](const auto& s) { return !has_outcome(s, Outcome::success); });
+  const bool plain = node.finished->outcome == Outcome::cancelled &&
+                     node.finished->reason == reason_of(ErrorKind::cancelled);
+  return plain && open != profile.stages.end()
+             ? "before " + std::string(event::name_of(open->stage))
+             : node.message;
 }
 
 std::string number_or_none(const std::optional<int>& number) {
@@ -175,10 +188,29 @@ ProfileEnd end_of(const NodeState& node, const ProfileState& profile) {
                                                                      : ProfileEnd::deployed;
 }
 
+std::string sentence_of(std::string_view reason) {
+  if (reason == event::reasons::fail_fast)
+    return "another node failed first";
+  if (reason == event::reasons::not_reached)
+    return "what comes before did not succeed";
+  if (reason == event::reasons::skipped_by_plan)
+    return "the plan says so";
+  if (reason == reason_of(ErrorKind::cancelled))
+    return "the run was cancelled before";
+  return std::string(reason);
+}
+
+std::string message_of(const StageState& stage) {
+  const bool plain = stage.finished && stage.finished->outcome == Outcome::cancelled &&
+                     stage.finished->reason == reason_of(ErrorKind::cancelled) &&
+                     stage.stage < Stage::activate;
+  return plain ? "during " + std::string(event::name_of(stage.stage)) : stage.message;
+}
+
 std::string trouble_of(const NodeState& node, const ProfileState& profile) {
   const StageState* broken = broken_stage(profile);
-  const std::string message = one_line(broken != nullptr ? broken->message
-                                       : node.finished   ? node.message
+  const std::string message = one_line(broken != nullptr ? message_of(*broken)
+                                       : node.finished   ? message_of(node, profile)
                                                          : "");
   std::string text = without_subject(message, one_line(node.id), one_line(profile.name));
   if (text.empty() && profile.rolled_back)

@@ -38,6 +38,10 @@ const event::StageState* broken_stage(const event::ProfileState& profile);
 /// The stage of that kind; nullptr where the profile has none.
 const event::StageState* stage_of(const event::ProfileState& profile, event::Stage stage);
 
+/// A reason for a person: "another node failed first" for `fail-fast`; most say enough themselves.
+std::string sentence_of(std::string_view reason);
+/// What stage.finished says; of a stage that was merely cancelled, "during copy".
+std::string message_of(const event::StageState& stage);
 /// What went wrong, on one line, without "node/profile: " before it; empty where nothing did.
 std::string trouble_of(const event::NodeState& node, const event::ProfileState& profile);
 /// The log that explains it: of the broken stage, else of the activation, else of the node.

@@ -88,6 +88,38 @@ TEST_CASE("warnings are told: retries, what a stage found, logs of that level") 
   CHECK(console.lines[2] == " warning: web-1/system copy failed, again in 1 s");
 }
 
+TEST_CASE("what was not done says why in words, and what was stopped says where") {
+  PlainConsole console;
+  console(plan_of({"late", "early", "waiting"}));
+  console(node_end(Outcome::skipped, "fail-fast"), {"late", "", {}, 0});
+  CHECK(console.count("skipped  another node failed first") == 1);
+  console(stage_end(Outcome::cancelled, "cancelled"), {"early", "system", Stage::build, 0},
+          "looking into the store was cancelled");
+  console(node_end(Outcome::cancelled, "cancelled"), {"early", "", {}, 0});
+  CHECK(console.count("cancelled  during build") == 1);
+  console(stage_end(Outcome::success), {"waiting", "system", Stage::build, 0});
+  console(node_end(Outcome::cancelled, "cancelled"), {"waiting", "", {}, 0},
+          "cancelled: cancelled");
+  CHECK(console.count("cancelled  before copy") == 1);
+}
+
+TEST_CASE("a host is named once, and a failure's log does not begin with what stands above it") {
+  PlainConsole console;
+  console(plan_of({"gone", "bad"}));
+  console(stage_end(Outcome::error, "unreachable"), {"gone", "system", Stage::copy, 0},
+          "gone (root@10.0.0.9:22): no route to it");
+  console(node_end(Outcome::error, "unreachable"), {"gone", "", {}, 0});
+  CHECK(console.count("UNREACHABLE  root@10.0.0.9:22: no route to it") == 1);
+  console(event::LogLine{"build", "builder failed\ncc: no input files", {}, true},
+          {"bad", "system", Stage::build, 0});
+  console(stage_end(Outcome::failure, "build-failed"), {"bad", "system", Stage::build, 0},
+          "builder failed");
+  console(node_end(Outcome::failure, "build-failed"), {"bad", "", {}, 0});
+  console(event::RunFinished{});
+  CHECK(console.count("builder failed") == 2); // at once, and at the end
+  CHECK(console.count("   | cc: no input files") == 1);
+}
+
 TEST_CASE("a rollback that was not verified is not called one") {
   PlainConsole console;
   console(plan_of({"db-1"}));
