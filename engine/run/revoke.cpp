@@ -19,13 +19,27 @@ namespace {
 constexpr Duration revoke_grace = std::chrono::seconds(90);
 constexpr Duration revoke_login_limit = std::chrono::seconds(30);
 
+/// Asks the target to take the profile back. A repeated request may be refused after the first one
+/// was obeyed, and the agent may fail after it passed one on: the state decides. Throws the refusal
+/// where nothing has begun.
+void demand_back(Follow& follow, const Owner& owner, const plan::Profile& profile,
+                 const Wait& wait) {
+  follow.forget();
+  const auto reply = follow.request(agent::RevokeRequest{owner.transaction, profile.name}, wait);
+  if (const auto* refusal = std::get_if<agent::Refusal>(&reply)) {
+    follow.ask(wait);
+    if (follow.latest()->state == State::confirmed) {
+      throw error_of(*refusal);
+    }
+  }
+}
+
 /// Takes one profile back and follows it to its end; `accepted` once the target has begun.
 agent::ProfileStatus revoke_one(Follow& follow, const Owner& owner, const plan::Profile& profile,
                                 const Wait& wait, bool& accepted) {
   agent::ProfileStatus status;
   do { // a request that was lost with its connection is made again
-    follow.forget();
-    follow.demand(agent::RevokeRequest{owner.transaction, profile.name}, wait);
+    demand_back(follow, owner, profile, wait);
     accepted = true;
     status = follow.until([](const auto& s) { return is_final(s.state); }, wait);
   } while (status.state == State::confirmed && !wait.expired());

@@ -223,6 +223,9 @@ agent::ReplyBody FakeWorld::handle(FakeHost& host, const std::string& place,
     } else {
       roll_back(host, transaction, profile, "revoked", tell);
     }
+    if (host.fails_after_revoke) {
+      return agent::Refusal{"system", "out of file descriptors", {}};
+    }
   } else if (std::holds_alternative<agent::AbandonRequest>(body)) {
     transaction.abandoned = true;
   } else {

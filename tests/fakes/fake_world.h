@@ -56,6 +56,7 @@ struct FakeHost {
   bool loses_confirm_reply = false; ///< the connection dies between decision and reply, once
   bool rollback_fails = false;
   bool refuses_activate = false;
+  bool fails_after_revoke = false; ///< it obeys, and its reply is a refusal
   bool confirms_by_itself = false; ///< as if a confirmation had won whose reply was lost
   int refused_logins = 0;          ///< so many of the next confirm logins
   std::string lock_holder;         ///< another run that holds the lock

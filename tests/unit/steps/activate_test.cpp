@@ -199,6 +199,15 @@ TEST_CASE("a revocation that cannot be heard of is unknown") {
   CHECK(harness.step(StepKind::rollback).rollback == Rollback::failed);
 }
 
+TEST_CASE("a revocation that was obeyed and refused is what the target says it is") {
+  StepHarness harness;
+  harness.bring_over();
+  REQUIRE(harness.step(StepKind::activate).outcome == Outcome::success);
+  harness.host().fails_after_revoke = true;
+  CHECK(harness.step(StepKind::rollback).rollback == Rollback::succeeded);
+  CHECK(current(harness) == StepHarness::old_closure("system"));
+}
+
 TEST_CASE("what is abandoned is told to the target, and reported as left to it") {
   StepHarness harness;
   script(harness, {.for_ever = true});
