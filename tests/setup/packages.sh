@@ -12,7 +12,8 @@ declare -A packages=(
   [build]="g++ cmake ninja-build ccache pkg-config dpkg-dev git ca-certificates libssl-dev zlib1g-dev
     libyaml-cpp-dev nlohmann-json3-dev libcpp-httplib-dev libspdlog-dev libcli11-dev"
   [hosts]="nix-bin openssh-server openssh-client iproute2 util-linux procps python3"
-  [tests]="catch2 clang-format libxml2-utils jq openssl debootstrap systemd-container"
+  [tests]="catch2 clang-format libxml2-utils jq openssl sudo opendoas debootstrap
+    systemd-container"
 )
 
 missing=()
