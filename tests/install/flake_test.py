@@ -118,7 +118,7 @@ def module(work):
     place.equal(command[1:], ['"recover"', '"--state-directory"', '"/state"'], "ExecStart")
     place.equal((service.pop("RemainAfterExit"), unit["restartIfChanged"]), (True, False),
                 "that switch-to-configuration leaves it alone")
-    settings = {"Description": unit["description"], "After": unit["after"][0],
+    settings = {"Description": unit["description"], "After": " ".join(unit["after"]),
                 "DefaultDependencies": "no" if not unit["unitConfig"]["DefaultDependencies"] else "",
                 "Before": unit["before"][0], "Conflicts": unit["conflicts"][0], **service}
     place.equal(settings, armed_unit(), "the unit")

@@ -4,7 +4,7 @@
 #include "engine/base/process.h"
 #include "engine/plan/plan_file.h"
 #include "engine/run/agent_finder.h"
-#include "engine/ssh/libssh2_transport.h"
+#include "engine/ssh/ssh_transport.h"
 
 #include <cstdio>
 
@@ -16,7 +16,7 @@ int main(int count, char** words) {
     return 2;
   }
   belay::PosixProcessRunner processes;
-  const belay::ssh::Libssh2Transport transport(processes);
+  const belay::ssh::SshTransport transport(processes);
   belay::plan::Diagnostics problems;
   belay::plan::parse_plan_file(belay::read_file(words[1], 1 << 20), words[1], problems);
   for (const auto& problem : problems) {
