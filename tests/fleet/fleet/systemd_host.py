@@ -68,17 +68,17 @@ class SystemdHost(Host):
         self.output("systemctl", "daemon-reload")
         self.output("systemctl", "enable", "--now", "nix-daemon")
 
-    def boot_id(self):
-        return self.output("cat", "/proc/sys/kernel/random/boot_id").strip()
-
     def wait_for_reboot(self, earlier):
-        """Waits until it is up again after a boot with the id `earlier`."""
-        def rebooted():
+        """Waits until it is up again with another first process than `earlier`. Nothing may be run
+        on it meanwhile: what shuts down stops each process, and nsenter stops with its own, for
+        ever, and the whole host then waits for that."""
+        def begun():
             try:
-                return self._is_up() and self.boot_id() != earlier
-            except (RuntimeError, LookupError):
+                return self.init != earlier
+            except LookupError:
                 return False
-        wait_until(rebooted, f"{self.name} has rebooted")
+        wait_until(begun, f"{self.name} boots again")
+        self.wait_until_up()
 
     def processes(self):
         """Those of belay and of scripts alone: a whole system has many others."""

@@ -11,9 +11,9 @@ from scenarios.systemd import good
 
 def undone_at_boot(web, script, trigger):
     good(web)
-    boot = web.boot_id()
+    earlier = web.init
     run = start({"web-1": node(web, package("bad", script), confirmTimeout=30)})
-    web.wait_for_reboot(boot)
+    web.wait_for_reboot(earlier)
     check.rolled_back(check.ended(run.wait(), 11), web, trigger, 2, 1)
     check.runs(web, 1, "good", "good bad good")
     web.nothing_left()
