@@ -31,7 +31,7 @@ endif()
 function(belay_unite target)
   if(BELAY_UNITY)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
-    target_compile_options(${target} PRIVATE -Wno-subobject-linkage) # takes a united file for a header
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage -Wno-shadow) # between files
   endif()
 endfunction()
 

@@ -3,16 +3,15 @@
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "reporters/patient_write.h"
 #include "reporters/webhook_delivery.h"
 #include "reporters/webhook_message.h"
 #include "reporters/webhook_signature.h"
 
 #include <algorithm>
 #include <condition_variable>
-#include <csignal>
 #include <deque>
 #include <mutex>
-#include <pthread.h>
 #include <random>
 #include <utility>
 
@@ -24,13 +23,6 @@ struct Message {
   std::string id;
   std::string body;
 };
-
-void block_sigpipe() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGPIPE);
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-}
 
 std::string unix_seconds(WallTime time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time.time_since_epoch());
