@@ -168,6 +168,18 @@ std::string junit_xml(const event::RunState& state) {
   return xml;
 }
 
+namespace {
+
+/// A report is written whole, so one after each of N nodes would cost N² in the end. Waiting in
+/// proportion to its size keeps it under a hundredth of the run's time, however large it is.
+std::chrono::milliseconds pause_after(std::size_t size) {
+  constexpr std::size_t small = 64 * 1024; // some 70 nodes
+  constexpr std::size_t bytes_a_millisecond = 200;
+  return std::chrono::milliseconds(size <= small ? 0 : size / bytes_a_millisecond);
+}
+
+} // namespace
+
 JunitReporter::JunitReporter(std::filesystem::path path) : path_(std::move(path)) {
   try {
     replace_file(path_, junit_xml({}));
@@ -180,11 +192,9 @@ void JunitReporter::report(const event::Event& event, const event::RunState& sta
   const bool last = std::holds_alternative<event::RunFinished>(event.payload);
   if (!last && !std::holds_alternative<event::NodeFinished>(event.payload))
     return;
-  // A report of thousands of nodes takes its time: then not for each of them.
-  constexpr std::size_t large = 1 << 20;
   if (last)
     write_last(state, event.time);
-  else if (last_size_ < large || event.time - last_written_ >= std::chrono::seconds(2))
+  else if (event.time - last_written_ >= pause_after(last_size_))
     write_checkpoint(state, event.time);
 }
 

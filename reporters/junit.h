@@ -8,8 +8,10 @@
 
 // JUnit XML, as GitLab, GitHub's actions and Jenkins read it. A pure function of the run state, so
 // that it can be made again from a saved event stream. It is written after every node, whole and by
-// rename: whoever kills belay still finds a report. Until the run's end a write that fails is only
-// one checkpoint less (a disk may be full for a moment); that the last one fails is an error.
+// rename: whoever kills belay still finds a report. One of many nodes is written less often, so
+// that it takes no more than a hundredth of the run's time. Until the run's end a write that fails
+// is only one checkpoint less (a disk may be full for a moment); that the last one fails is an
+// error.
 
 namespace belay::reporters {
 

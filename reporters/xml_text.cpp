@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include <algorithm>
+
 namespace belay::reporters {
 
 namespace {
@@ -15,7 +17,16 @@ bool is_noncharacter(std::string_view text, std::size_t at) {
          (text[at + 2] == '\xBE' || text[at + 2] == '\xBF');
 }
 
+/// Holds nothing that has to be written otherwise, in an attribute or outside of one.
+bool is_plain(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) {
+    return c == '&' || c == '<' || c == '>' || c == '"' || c == '\n' || c == '\t' || c == '\xEF';
+  });
+}
+
 std::string escape(std::string_view text, bool attribute) {
+  if (is_plain(text))
+    return std::string(text);
   std::string escaped;
   escaped.reserve(text.size() + text.size() / 8);
   for (std::size_t at = 0; at < text.size(); ++at) {

@@ -112,7 +112,20 @@ std::string strip_ansi(std::string_view text) {
   return result;
 }
 
+namespace {
+
+/// Printable ASCII, tabs and line feeds: nearly every text there is, and nothing in it to clean.
+bool is_plain(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c >= ' ' && c < '\x7f') || c == '\n' || c == '\t'; });
+}
+
+} // namespace
+
 std::string clean_text(std::string_view text) {
+  if (is_plain(text)) {
+    return std::string(text);
+  }
   const std::string readable = valid_utf8(strip_ansi(text));
   std::string result;
   result.reserve(readable.size());

@@ -32,6 +32,7 @@ template <typename List> auto* find_by_name(List& list, std::string_view name) {
 NodeState& node_of(RunState& state, std::string_view id) {
   if (NodeState* node = state.find(id))
     return *node;
+  state.positions.emplace(id, state.nodes.size());
   NodeState& node = state.nodes.emplace_back();
   node.id = id;
   return node;
@@ -169,6 +170,12 @@ struct Fold {
 } // namespace
 
 NodeState* RunState::find(std::string_view node) {
+  const auto position = positions.find(node);
+  if (position != positions.end() && position->second < nodes.size() &&
+      nodes[position->second].id == node)
+    return &nodes[position->second];
+  if (position == positions.end() && positions.size() == nodes.size())
+    return nullptr;
   const auto found =
       std::find_if(nodes.begin(), nodes.end(), [&](const NodeState& n) { return n.id == node; });
   return found == nodes.end() ? nullptr : &*found;

@@ -3,7 +3,10 @@
 
 #include "engine/event/event.h"
 
+#include <cstddef>
+#include <functional>
 #include <istream>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,6 +72,8 @@ struct RunState {
   std::string evaluate_log, build_log; ///< tails of what has no node
   int built = 0, cached = 0;           ///< derivations
   std::vector<NodeState> nodes;        ///< in the order of plan.resolved
+  /// Of a node in `nodes`, so that thousands are not searched for each event. Only a hint.
+  std::map<std::string, std::size_t, std::less<>> positions;
   std::optional<PlanResolved> plan;
   std::optional<CancelRequested> cancel; ///< the first
   int webhook_failures = 0;

@@ -35,6 +35,18 @@ StageFinished ending(Outcome outcome) {
 
 } // namespace
 
+TEST_CASE("a node is found by its name, however it came into the state") {
+  RunState state = announced();
+  CHECK(state.find("web-1") == &state.nodes.at(0));
+  CHECK(state.find("web-2") == nullptr);
+  NodeState other;
+  other.id = "web-0";
+  state.nodes.insert(state.nodes.begin(), other);
+  CHECK(state.find("web-1") == &state.nodes.at(1));
+  CHECK(state.find("web-0") == &state.nodes.at(0));
+  CHECK(state.find("web-2") == nullptr);
+}
+
 TEST_CASE("the announcement is the skeleton that later events fill") {
   RunState state = announced();
   REQUIRE(state.nodes.size() == 1);

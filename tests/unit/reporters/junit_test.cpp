@@ -14,6 +14,7 @@
 using namespace belay;
 using namespace belay::reporters;
 using namespace belay::test;
+using namespace std::chrono_literals;
 using event::Outcome;
 using event::Stage;
 using Status = JunitCase::Status;
@@ -248,6 +249,33 @@ TEST_CASE("the report is on disk after every node and at the end") {
   tell(sample(end));
   CHECK(count(now(), "not reached when this report was written") == 0);
   CHECK(std::distance(std::filesystem::directory_iterator(path.parent_path()), {}) == 1);
+}
+
+TEST_CASE("a report of many nodes is not written again for each, and is whole at the end") {
+  const TemporaryDirectory folder("/tmp/belay-junit-");
+  const auto path = folder.path() / "junit.xml";
+  event::RunState state;
+  JunitReporter reporter(path);
+  const auto tell = [&](event::Event event, Duration after) {
+    event.time += after;
+    event::fold(state, event);
+    reporter.report(event, state);
+    return count(read_file(path, 1 << 22), "not reached when this report was written");
+  };
+  std::vector<std::string> names;
+  for (int i = 0; i < 500; ++i)
+    names.push_back("web-" + std::to_string(i));
+  const auto end_of = [&](std::size_t i) {
+    return sample(node_end(Outcome::skipped, "fail-fast"), {names[i], "", {}, 0});
+  };
+  event::PlanResolved plan = plan_of({});
+  for (const std::string& name : names)
+    plan.nodes.push_back(plan_of({name}).nodes.at(0));
+  tell(sample(plan), 0s);
+  const auto first = tell(end_of(0), 0s);
+  CHECK(tell(end_of(1), 1ms) == first);
+  CHECK(tell(end_of(2), 1min) < first);
+  CHECK(tell(sample(event::RunFinished{}), 1min) == 0);
 }
 
 TEST_CASE("a write that fails for a moment costs nothing, the last one's failure is an error") {
