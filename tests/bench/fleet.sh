@@ -2,69 +2,48 @@
 # SPDX-License-Identifier: Apache-2.0
 # What N no-op nodes cost by belay, beside the same work by hand in parallel: `nix copy`, one ssh that
 # sets the profile and runs the script, a second ssh that proves that one can still get in. Both
-# evaluate and build first; each round has a closure of its own. Prints
-# wall-clock and CPU seconds (runner's side) of each round and the ratio of the best rounds.
+# evaluate and build first; each round has a closure of its own. Prints wall-clock and CPU seconds
+# (runner's side) of each round, belay's own peak memory, and the ratios of the best rounds.
 #
-#   fleet.sh [N] [BELAY]        default 16 and build/release/bin/belay
+#   fleet.sh [N] [BELAY] [ROUNDS]        default 16, build/release/bin/belay, 3
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 count=${1:-16}
-belay=$(realpath "${2:-build/release/bin/belay}")
-rounds=3
+rounds=${3:-3}
+set -- "$count" "${2:-build/release/bin/belay}" "$rounds"
+source tests/bench/common.sh
 
-if [ -z "${FLEET_HOSTS:-}" ]; then
-  exec python3 tests/fleet/with_fleet.py --hosts "$count" --keep "$(dirname "$belay")" -- \
-    bash tests/bench/fleet.sh "$count" "$belay"
-fi
+by_belay() { measure "$belay" run . --skip-checks --parallel "$count"; }
 
-work=$(mktemp -d)
-cd "$work"
-TIMEFORMAT='%R %U %S'
+by_hand() { measure xargs_by_hand "$count" "$attribute"; }
 
-write_flake() { # write_flake VERSION: the same closure for every node
-  {
-    cat <<'END'
-{ outputs = { self }: let
-    path = derivation {
-      system = "@SYSTEM@"; name = "no-op-@VERSION@"; builder = "/bin/sh"; PATH = "/usr/bin:/bin";
-      args = [ "-c" "mkdir $out && printf '#!/bin/sh\\n' >$out/deploy-rs-activate && chmod +x $out/deploy-rs-activate" ];
-    };
-    node = hostname: { inherit hostname; profiles.system = { user = "root"; inherit path; }; };
-  in { deploy = { sshUser = "root"; nodes = {
+# A program, so that it can be measured as belay is.
+mkdir bin
+cat >bin/xargs_by_hand <<'END'
+#!/bin/bash
+set -euo pipefail
+path=$(nix eval --raw "$2")
+nix build --no-link "$2"
+export path
+printf '%s\n' $FLEET_HOSTS | xargs -P "$1" -I HOST sh -ec '
+  nix copy --to ssh://root@HOST "$path"
+  ssh root@HOST "nix-env -p /nix/var/nix/profiles/system --set $path && $path/deploy-rs-activate"
+  ssh root@HOST true'
 END
-    for host in $FLEET_HOSTS; do echo "    $host = node \"$host\";"; done
-    echo "}; }; }; }"
-  } | sed "s/@VERSION@/$1/; s/@SYSTEM@/$(uname -m)-linux/" >flake.nix
-}
+chmod +x bin/xargs_by_hand
+PATH=$work/bin:$PATH
 
-by_belay() {
-  "$belay" run . --skip-checks --parallel "$count" 2>belay.log || { cat belay.log >&2; exit 1; }
-}
-
-by_hand() {
-  path=$(nix eval --raw ".#deploy.nodes.${FLEET_HOSTS%% *}.profiles.system.path")
-  nix build --no-link ".#deploy.nodes.${FLEET_HOSTS%% *}.profiles.system.path"
-  export path
-  printf '%s\n' $FLEET_HOSTS | xargs -P "$count" -I HOST sh -ec '
-    nix copy --to ssh://root@HOST "$path"
-    ssh root@HOST "nix-env -p /nix/var/nix/profiles/system --set $path && $path/deploy-rs-activate"
-    ssh root@HOST true' 2>hand.log || { cat hand.log >&2; exit 1; }
-}
-
-measure() { # measure NAME ROUND: prints a line, keeps the wall time
-  local seconds
-  write_flake "$1-$2"
-  seconds=$({ time "$1" >/dev/null 2>"$work/error"; } 2>&1) || { cat "$work/error" >&2; exit 1; }
-  awk -v name="$1" -v round="$2" '{ printf "%-9s round %d  wall %6.2f s  cpu %6.2f s\n",
-    name, round, $1, $2 + $3 }' <<<"$seconds"
-  echo "${seconds%% *}" >>"$1.walls"
-}
-
-echo "$count nodes, $(nproc) cores"
+echo "$count no-op nodes, $(nproc) cores"
 for round in $(seq "$rounds"); do
-  measure by_hand "$round"
-  measure by_belay "$round"
+  for way in by_hand by_belay; do
+    write_flake "no-op-$way-$round" "" $FLEET_HOSTS
+    result=$("$way")
+    echo "$result" >>"$way"
+    read -r wall cpu peak <<<"$result"
+    [ "$way" = by_belay ] && memory="peak memory $peak MB" || memory=
+    printf '  %-8s  round %d  wall %7.2f s  cpu %7.2f s  %s\n' "$way" "$round" "$wall" "$cpu" "$memory"
+  done
 done
-best() { sort -n "$1.walls" | head -1; }
-awk -v belay="$(best by_belay)" -v hand="$(best by_hand)" \
-  'BEGIN { printf "belay / by hand, best rounds: %.2f\n", belay / hand }'
+echo "  belay / by hand, best rounds: wall $(best_ratio by_belay by_hand 1) (aim: 0.80)," \
+  "cpu $(best_ratio by_belay by_hand 2); peak memory $(sort -g -k3 by_belay | tail -1 | cut -d' ' -f3) MB" \
+  "(aim: $((60 + count)))"
