@@ -24,7 +24,7 @@ def undone_at_boot(web, script, trigger):
 def before_confirm(fleet):
     """The script has ended well, and nobody can confirm before the reboot."""
     undone_at_boot(fleet["web-1"], "systemctl stop ssh\n"
-                   "systemd-run --quiet --on-active=1 systemctl reboot\n", "confirm-timeout")
+                   "systemd-run --quiet sh -c 'sleep 1; systemctl reboot'\n", "confirm-timeout")
 
 
 @hosts(1, SystemdHost)
