@@ -3,6 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "engine/nix/trust.h"
 #include "engine/run/copy_progress.h"
 #include "engine/run/open_transactions.h"
 #include "engine/run/stage_report.h"
@@ -93,6 +94,14 @@ private:
     stages_.finish(profile, Stage::copy, std::move(done));
   }
 
+  /// The daemon there takes from strangers only what somebody whom it knows has signed.
+  static std::string distrust(const std::string& path, const std::string& login) {
+    return "the target's Nix daemon does not trust " + login + ", and no key that it trusts has " +
+           "signed " + path + ": sign what is built (secret-key-files in the nix.conf of whoever " +
+           "builds it) and add the key's public half to the target's trusted-public-keys; or add " +
+           login + " to the target's trusted-users, who can then become root there";
+  }
+
   struct Failure {
     bool retry = false;
     Error error;
@@ -112,7 +121,7 @@ private:
     if (outcome.process.succeeded()) {
       return std::nullopt;
     }
-    return explain(outcome.process, end);
+    return explain(outcome.process, end, profile.login.user);
   }
 
   nix::CopyOutcome copy_telling(const nix::CopyRequest& request, const ssh::StoreTunnel& tunnel,
@@ -138,9 +147,13 @@ private:
 
   /// Nix says no more than "unexpected end-of-file" for a missing command or a refusal: the remote
   /// end's own words come first.
-  static Failure explain(const ProcessResult& process, const std::optional<ssh::ChannelEnd>& end) {
+  static Failure explain(const ProcessResult& process, const std::optional<ssh::ChannelEnd>& end,
+                         const std::string& login) {
     const auto said = one_line(tail(trim(process.err), 2000));
     const auto nix = "nix copy " + process.describe() + (said.empty() ? "" : ": " + said);
+    if (const auto unsigned_path = nix::lacks_signature(process.err)) {
+      return {false, Error(ErrorKind::copy_failed, distrust(*unsigned_path, login) + "; " + nix)};
+    }
     if (!end || end->succeeded()) {
       return {false, Error(ErrorKind::copy_failed, nix)};
     }

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/nix/trust.h"
+
+#include "engine/base/text.h"
+
+namespace belay::nix {
+
+std::optional<std::string> lacks_signature(std::string_view text) {
+  const auto error = strip_ansi(text); // Nix sets paths off by colour, also where nobody looks
+  // "… a valid signature" up to Nix 2.13, "… a signature by a trusted key" since.
+  constexpr std::string_view before = "cannot add path '", after = "' because it lacks a ";
+  const auto end = error.find(after);
+  const auto start = end == std::string::npos ? std::string::npos : error.rfind(before, end);
+  if (start == std::string::npos) {
+    return std::nullopt;
+  }
+  return error.substr(start + before.size(), end - start - before.size());
+}
+
+} // namespace belay::nix

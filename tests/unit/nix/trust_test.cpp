@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/nix/trust.h"
+
+#include "tests/catch.h"
+
+using belay::nix::lacks_signature;
+
+// Real sentences; a real daemon that says them is asked by tests/fleet/scenarios/trust.py.
+
+TEST_CASE("a path that nobody has signed is found in what Nix says, whichever it is") {
+  CHECK(lacks_signature(
+            "error: cannot add path '/nix/store/x-a' because it lacks a valid signature") ==
+        "/nix/store/x-a");
+  CHECK(
+      lacks_signature("copying 1 paths\nerror: cannot add path '/nix/store/x-a' because it lacks a "
+                      "signature by a trusted key") == "/nix/store/x-a");
+  CHECK(
+      lacks_signature("cannot add path '\x1b[35;1m/nix/store/x-a\x1b[0m' because it lacks a valid "
+                      "signature") == "/nix/store/x-a");
+  CHECK_FALSE(lacks_signature("error: derivation 'x' lacks an 'outputName' attribute"));
+  CHECK_FALSE(lacks_signature("error: unexpected end-of-file"));
+  CHECK_FALSE(lacks_signature(""));
+}
