@@ -14,6 +14,8 @@ from fleet.runner import FOLDER, deploy, start, wait_until
 ALLOW = "deploy ALL=(root) NOPASSWD: /nix/store/*-belay-agent serve"
 ALLOW_APP = "deploy ALL=(app) NOPASSWD: /nix/store/*-belay-agent serve"
 WITH_PASSWORD = "deploy ALL=(root) /nix/store/*-belay-agent serve"
+NO_TTY = "Defaults:deploy !requiretty"
+ALLOW_DOAS = "permit nopass deploy as root"
 PASSWORD = "correct horse battery"
 WRONG = "incorrect zebra battery"
 PLAN = "version: 1\nflake: .\nsettings: {sudoPasswordEnv: DEPLOY_SUDO}\n"
@@ -33,6 +35,12 @@ def with_deploy(host, *sudoers):
 def nodes(host, version, script="", user="root", **settings):
     return {host.name: node(host, sshUser="deploy", profiles={
         "system": profile(package(version, WHO + script), user=user)}, **settings)}
+
+
+def documented(language):
+    """The lines that docs/users.md gives for a file of a host."""
+    text = (world.REPOSITORY / "docs/users.md").read_text()
+    return [block.strip() for block in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)]
 
 
 def set_password(value):
@@ -116,7 +124,8 @@ def sudo_killed(fleet):
 @hosts(1)
 def doas(fleet):
     web = with_deploy(fleet["web-1"])
-    privilege.doas(web, "permit nopass deploy as root")
+    check.equal(documented("doas"), [ALLOW_DOAS], "lines of docs/users.md")
+    privilege.doas(web, ALLOW_DOAS)
     deployed_and_undone(web, sudo="doas -u")
     privilege.doas(web, "permit deploy as root")
     refused(web, "no-privilege", "doas asks deploy for a password", sudo="doas -u")
@@ -186,6 +195,8 @@ def wrong_password(fleet):
 @hosts(1)
 def refusals(fleet):
     """Each names what the host's settings lack, and with that it goes."""
+    check.equal(documented("sudoers"), [ALLOW, ALLOW_APP, NO_TTY, WITH_PASSWORD],
+                "lines of docs/users.md: each is used by a scenario here")
     web = with_deploy(fleet["web-1"], "root ALL=(ALL) ALL")
     set_password(PASSWORD)
     told = refused(web, "no-privilege", "sudo does not let deploy run the agent as root",
@@ -199,6 +210,7 @@ def refusals(fleet):
     privilege.sudoers(web, "Defaults requiretty", ALLOW)
     told = refused(web, "no-privilege", "requiretty")
     [line] = re.findall(r"'(Defaults:[^']*)'", told)
+    check.equal(line, NO_TTY, "the line to add")
     privilege.sudoers(web, "Defaults requiretty", ALLOW, line)
     check.ended(deploy(nodes(web, "one")), 0)
 
