@@ -102,6 +102,15 @@ std::optional<std::string> take_ssh_opts(OptionsDraft& draft, const std::string&
   return std::nullopt;
 }
 
+std::optional<std::string> take_transport(OptionsDraft& draft, const std::string& value) {
+  const auto names = plan::transport_names();
+  if (std::find(names.begin(), names.end(), value) == names.end()) {
+    return "expected auto, libssh2 or openssh, found \"" + value + '"';
+  }
+  draft.load.overrides.settings.transport = value;
+  return std::nullopt;
+}
+
 auto setting(auto member) {
   return [member](OptionsDraft & draft) -> auto& {
     return draft.load.overrides.settings.*member;
@@ -149,6 +158,8 @@ std::vector<Flag> make_flags() {
       {"--ssh-opts", 0, "OPTIONS", loading, group_settings,
        "Options for ssh, split at blanks; they replace all others (sshOpts).", take_ssh_opts,
        Values::one_dash},
+      {"--transport", 0, "auto|libssh2|openssh", loading, group_settings,
+       "By what means targets are reached. Default: auto.", take_transport},
       {"--hostname", 0, "HOST", loading, group_settings,
        "Connect to this host, whichever node it is.",
        text(override_of(&plan::Overrides::hostname))},

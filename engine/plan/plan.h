@@ -22,6 +22,7 @@ namespace belay::plan {
 struct Login {
   std::string user;                 ///< empty: whatever ssh_config or the local user says
   std::vector<std::string> options; ///< for ssh
+  Transport transport = Transport::automatic;
   bool operator==(const Login&) const = default;
 };
 

@@ -41,6 +41,10 @@ Key<Settings> key_of(const SettingKey& key, std::optional<std::string> Settings:
   if (member == &Settings::sudo_password_file) {
     return password_key(key, member, &Settings::sudo_password_env, not_empty());
   }
+  if (!key.choices.empty()) {
+    return text_key<Settings>(key.name, member, one_of({key.choices.begin(), key.choices.end()}),
+                              key.description);
+  }
   return text_key<Settings>(key.name, member, not_empty(), key.description);
 }
 Key<Settings> key_of(const SettingKey& key, std::optional<BootDefault> Settings::*member) {

@@ -30,6 +30,7 @@ json to_json(const Profile& profile) {
           {"user", profile.user},
           {"ssh_user", profile.login.user.empty() ? json(nullptr) : json(profile.login.user)},
           {"ssh_opts", profile.login.options},
+          {"transport", name_of(profile.login.transport)},
           {"sudo", profile.sudo},
           {"sudo_password_env", source_of(profile, SecretSource::Kind::variable)},
           {"sudo_password_file", source_of(profile, SecretSource::Kind::file)},

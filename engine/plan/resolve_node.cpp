@@ -169,7 +169,8 @@ private:
 
   Login login_of(const std::string& profile, const Settings& settings) {
     Login login{settings.ssh_user.value_or(input_.local_user),
-                settings.ssh_opts.value_or(std::vector<std::string>{})};
+                settings.ssh_opts.value_or(std::vector<std::string>{}),
+                settings.transport ? transport_named(*settings.transport) : Transport::automatic};
     login.options.insert(login.options.end(), settings.extra_ssh_opts.begin(),
                          settings.extra_ssh_opts.end());
     if (settings.ssh_user) {

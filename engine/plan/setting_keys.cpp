@@ -6,7 +6,7 @@
 namespace belay::plan {
 
 std::span<const SettingKey> setting_keys() {
-  static const std::array<SettingKey, 16> keys{{
+  static const std::array<SettingKey, 17> keys{{
       {"sshUser", &Settings::ssh_user, "User of the ssh login; default: the local user."},
       {"user", &Settings::user, "Owner of the profile on the target; default: sshUser."},
       {"sshOpts", &Settings::ssh_opts,
@@ -44,6 +44,10 @@ std::span<const SettingKey> setting_keys() {
        "Environment variable that holds the password that sudo asks for.", SettingScope::file_only},
       {"sudoPasswordFile", &Settings::sudo_password_file,
        "File that holds the password that sudo asks for.", SettingScope::file_only},
+      {"transport", &Settings::transport,
+       "auto: libssh2 in this process, and the ssh program where that cannot do what the host or "
+       "ssh_config asks for. libssh2, openssh: always that one. Default: auto.",
+       SettingScope::file_only, transport_names()},
   }};
   return keys;
 }

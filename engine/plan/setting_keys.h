@@ -42,6 +42,7 @@ struct SettingKey {
   Member member;
   std::string_view description;
   SettingScope scope = SettingScope::flake_and_file;
+  std::span<const std::string_view> choices = {}; ///< of a text; empty = any
 };
 
 /// All of them, in the order in which documentation lists them.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/plan/settings.h"
 
+#include "engine/base/error.h"
 #include "engine/plan/setting_keys.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -48,6 +50,24 @@ std::optional<BootDefault> boot_default_from(std::string_view name) {
     }
   }
   return std::nullopt;
+}
+
+std::span<const std::string_view> transport_names() {
+  static constexpr std::array<std::string_view, 3> names{"auto", "libssh2", "openssh"};
+  return names;
+}
+
+std::string_view name_of(Transport transport) {
+  return transport_names()[static_cast<std::size_t>(transport)];
+}
+
+Transport transport_named(std::string_view name) {
+  const auto names = transport_names();
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) {
+    throw Error(ErrorKind::internal, "there is no transport " + std::string(name));
+  }
+  return static_cast<Transport>(found - names.begin());
 }
 
 Settings over(const Settings& upper, const Settings& lower) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,7 +43,17 @@ struct Settings {
   std::optional<bool> interactive_sudo;
   std::optional<std::string> sudo_password_env;  ///< one of the two: who says one thing about the
   std::optional<std::string> sudo_password_file; ///< password replaces what lies below
+  std::optional<std::string> transport;          ///< a name of transport_names(); belay's own
 };
+
+/// By what means a target is reached.
+enum class Transport { automatic, libssh2, openssh };
+
+/// "auto", "libssh2", "openssh", in the order of the enum.
+std::span<const std::string_view> transport_names();
+std::string_view name_of(Transport transport);
+/// Throws Error{internal} for a name that is none: whoever reads one from outside checks it.
+Transport transport_named(std::string_view name);
 
 /// `upper` laid over `lower`: what upper says wins, except extra_ssh_opts, which add up. A source
 /// of sudo's password also replaces the other kind of source.

@@ -77,8 +77,25 @@ void NodeLink::ping(const Ping& ping, const Owner* except) {
   }
 }
 
+namespace {
+
+ssh::TransportChoice choice_of(plan::Transport transport) {
+  switch (transport) {
+  case plan::Transport::libssh2:
+    return ssh::TransportChoice::libssh2;
+  case plan::Transport::openssh:
+    return ssh::TransportChoice::openssh;
+  case plan::Transport::automatic:
+    break;
+  }
+  return ssh::TransportChoice::automatic;
+}
+
+} // namespace
+
 ssh::HostAddress address_of(const plan::Node& node, const plan::Login& login) {
-  return {node.name, node.hostname, login.user, login.options, node.host_key};
+  return {node.name,     node.hostname, login.user,
+          login.options, node.host_key, choice_of(login.transport)};
 }
 
 AgentLink connect_fresh(const Contact& contact, const plan::Node& node, const Owner& owner,

@@ -191,6 +191,11 @@ private:
     return methods_.find(method) != std::string::npos;
   }
 
+  static bool only_ssh_has(const std::string& blob) {
+    const auto type = type_of_blob(blob);
+    return type.starts_with("sk-") || type.ends_with("-cert-v01@openssh.com");
+  }
+
   [[noreturn]] void give_up() const {
     std::string text = "login as " + host_.user + " refused; tried " + tried();
     if (!unusable_.empty())
@@ -199,6 +204,11 @@ private:
       throw Error(ErrorKind::transport_unsupported,
                   text + "; a certificate (-cert.pub) lies beside a key, and only the ssh program "
                          "uses those");
+    if (std::ranges::any_of(agent_keys_, [](const auto& key) { return only_ssh_has(key.blob); }) ||
+        std::ranges::any_of(files_, [](const auto& f) { return only_ssh_has(f.public_blob); }))
+      throw Error(ErrorKind::transport_unsupported,
+                  text + "; one of the keys is a certificate or in hardware, and only the ssh "
+                         "program uses those");
     for (const auto& method : host_.other_logins)
       if (server_offers(method))
         throw Error(ErrorKind::transport_unsupported,

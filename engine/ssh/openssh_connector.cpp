@@ -97,7 +97,7 @@ std::unique_ptr<Session> OpensshConnector::connect_once(const ConnectAttempt& at
   // Short: a unix socket's path has at most 107 bytes, and a TMPDIR may be long.
   auto folder = std::make_unique<TemporaryDirectory>("/tmp/b.");
   login.folder = folder->path();
-  run_ssh(login, *folder);
+  run_ssh(login);
   std::shared_ptr<ControlMaster> master;
   try {
     master = std::make_shared<ControlMaster>(std::move(folder), attempt.who, attempt.wait);
@@ -195,12 +195,11 @@ Words OpensshConnector::command_line(Login& login) {
   return words;
 }
 
-// ssh goes into the background once it is logged in. What proxies say goes into a file of its own:
-// a pipe would be closed by then, and kill the one that writes.
-void OpensshConnector::run_ssh(Login& login, const TemporaryDirectory& folder) {
+// ssh goes into the background once it is logged in. Nothing of it writes into our pipes then: one
+// that did would be killed by that.
+void OpensshConnector::run_ssh(Login& login) {
   ProcessSpec spec;
-  spec.argv = {"/bin/sh", "-c", "exec \"$@\" 2>>\"$0\"", (folder.path() / "proxy.log").string()};
-  append(spec.argv, command_line(login));
+  spec.argv = command_line(login);
   spec.term_grace = std::chrono::seconds(1);
   const auto hops = static_cast<int>(login.route.hops.size());
   const auto limit = login.attempt.purpose == Purpose::confirm
@@ -273,8 +272,10 @@ void OpensshConnector::fail(const Login& login, const ProcessResult& result) {
       throw ConnectFailure(why->kind(), "jump host " + name_of(hop) + ": " + why->message(),
                            why->temporary() ? Nature::temporary : Nature::lasting);
   }
-  const auto log = read_ssh_log(ControlMaster::log_in(login.folder));
-  const auto proxy = last_words(login.folder / "proxy.log");
+  auto log = read_ssh_log(ControlMaster::log_in(login.folder));
+  if (log.messages.empty())
+    log = parse_ssh_log(result.err); // before it knew of its log
+  const auto proxy = last_words(proxy_log(login.folder));
   const auto hint = login.route.proxy_command.empty()
                         ? ""
                         : "; the way there is the ProxyCommand '" +

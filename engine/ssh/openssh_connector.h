@@ -31,7 +31,7 @@ private:
   std::vector<std::string> trust_only(Login& login, const KnownKey& key, TrustedKey why);
   std::vector<std::string> host_key_options(Login& login);
   std::vector<std::string> command_line(Login& login);
-  void run_ssh(Login& login, const TemporaryDirectory& folder);
+  void run_ssh(Login& login);
   static void end_master(const std::filesystem::path& folder);
   void judge_keys(const Login& login);
   void judge_key(const SshLog& log, const std::string& place, const std::string& whose);

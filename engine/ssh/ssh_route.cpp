@@ -7,6 +7,7 @@
 #include "engine/ssh/ssh_options.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace belay::ssh {
 namespace {
@@ -30,11 +31,22 @@ std::string call_of(const std::filesystem::path& script) {
   return "/bin/sh " + script.string() + " '%h' '%p'";
 }
 
-std::string script_text(const std::vector<std::string>& words) {
+// What the words say goes to their log; stderr has what their own proxy says.
+std::string script_text(const std::vector<std::string>& words, const std::string& host,
+                        const std::filesystem::path& folder) {
   std::string text = "exec";
   for (const auto& word : words)
     text += " " + shell_quote(word);
-  return text + " -W \"[$1]:$2\" -- ";
+  return text + " -W \"[$1]:$2\" -- " + shell_quote(host) + " 2>>" + proxy_log(folder).string() +
+         "\n";
+}
+
+// ssh prefixes a ProxyCommand with "exec " and gives it to $SHELL.
+bool shell_is_posix() {
+  const char* shell = std::getenv("SHELL");
+  const auto name = std::filesystem::path(shell ? shell : "/bin/sh").filename().string();
+  return name == "sh" || name == "bash" || name == "dash" || name == "zsh" || name == "ksh" ||
+         name == "ash";
 }
 
 } // namespace
@@ -75,6 +87,8 @@ Route find_route(SshConfig& config, const HostAddress& address, const ResolvedHo
 std::string write_route(const std::filesystem::path& folder, const Route& route,
                         const HopSettings& settings) {
   std::string proxy;
+  if (route.hops.empty() && !route.proxy_command.empty() && shell_is_posix())
+    return "2>>" + proxy_log(folder).string() + "; exec " + route.proxy_command;
   for (std::size_t i = 0; i < route.hops.size(); ++i) {
     const auto& hop = route.hops[i];
     std::vector<std::string> words = {settings.ssh_program};
@@ -89,11 +103,15 @@ std::string write_route(const std::filesystem::path& folder, const Route& route,
     add(settings.options);
     add(target_options({}, hop.target));
     add({"-v", "-E", hop_log(folder, i), "-S", "none"});
-    replace_file(hop_script(folder, i), script_text(words) + shell_quote(hop.target.host) + "\n",
+    replace_file(hop_script(folder, i), script_text(words, hop.target.host, folder),
                  {.mode = 0600});
     proxy = call_of(hop_script(folder, i));
   }
   return proxy;
+}
+
+std::filesystem::path proxy_log(const std::filesystem::path& folder) {
+  return folder / "proxy.log";
 }
 
 std::filesystem::path hop_log(const std::filesystem::path& folder, std::size_t hop) {

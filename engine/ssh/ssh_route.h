@@ -42,10 +42,12 @@ struct HopSettings {
 };
 
 /// Writes one script a hop into `folder`; the ProxyCommand of the host behind the last of them,
-/// empty where there is none. Each hop's ssh writes its log into hop_log().
+/// empty where ssh needs none or knows it. Each hop's ssh writes its log into hop_log(), and what a
+/// user's ProxyCommand says goes to proxy_log(): ssh itself would throw it away.
 std::string write_route(const std::filesystem::path& folder, const Route& route,
                         const HopSettings& settings);
 
+std::filesystem::path proxy_log(const std::filesystem::path& folder);
 std::filesystem::path hop_log(const std::filesystem::path& folder, std::size_t hop);
 
 } // namespace belay::ssh

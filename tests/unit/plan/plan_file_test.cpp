@@ -132,6 +132,8 @@ TEST_CASE("single mistakes and what is said about them") {
       {"environment: \"\"", "a label has 1 to 64 letters"},
       {"settings: {bootDefault: always}",
        "expected withActivation or afterConfirm, found \"always\""},
+      {"settings: {transport: paramiko}",
+       "expected auto or libssh2 or openssh, found \"paramiko\""},
       {"onFailure: ignore", "expected stop or continue, found \"ignore\""},
       {"settings: {sshOpts: -p 22}", "key \"sshOpts\" in settings: expected a list of texts"},
       {"settings: {sshOpts: [\"-p\", 22]}", "expected text, found the number 22; write \"22\""},

@@ -76,6 +76,7 @@ TEST_CASE("the JSON has every field and no secret") {
   CHECK(web.at("profiles").at(0).at("derivation") == nullptr);
   CHECK(web.at("profiles").at(0).at("ssh_user") == "deploy");
   CHECK(web.at("profiles").at(0).at("ssh_opts") == json::array({"-4"}));
+  CHECK(web.at("profiles").at(0).at("transport") == "auto");
   CHECK(plan.at("nodes").at(1).at("skip") == true);
   CHECK(plan.at("policy").at("on_failure") == "stop");
   CHECK(plan.at("policy").at("limits").at("copy") == 4);

@@ -75,6 +75,8 @@ TEST_CASE("every flag of run arrives where it belongs") {
                                            "true",
                                            "--auto-rollback",
                                            "false",
+                                           "--transport",
+                                           "openssh",
                                            "--hostname",
                                            "h",
                                            "--magic-rollback",
@@ -107,13 +109,14 @@ TEST_CASE("every flag of run arrives where it belongs") {
   CHECK(overrides.settings.ssh_opts == Words{"-p", "22", "-4"});
   CHECK(overrides.settings.fast_connection == true);
   CHECK(overrides.settings.auto_rollback == false);
+  CHECK(overrides.settings.transport == "openssh");
   CHECK(overrides.hostname == "h");
   CHECK(overrides.settings.magic_rollback == false);
   CHECK(overrides.settings.confirm_timeout == plan::Seconds(1));
   CHECK(overrides.settings.activation_timeout == plan::Seconds(2));
   CHECK(overrides.rollback_succeeded == true);
   CHECK(options.nix_arguments == Words{"--option", "x", "--", "-s"});
-  CHECK(options.given.size() == 18);
+  CHECK(options.given.size() == 19);
   CHECK(options.given.at("ssh-opts") == "-p 22  -4");
   CHECK(options.given.at("skip-checks") == "true");
 }
@@ -158,6 +161,8 @@ TEST_CASE("a usage error names the flag, the nearest one and the help") {
                                    "--junit"},
       {"run --plan --junit x", "flag --plan needs a value"},
       {"run --plan=", "flag --plan: expected a value, found nothing"},
+      {"run --transport telnet",
+       "flag --transport: expected auto, libssh2 or openssh, found \"telnet\""},
       {"run --parallel 0", "flag --parallel: expected a whole number from 1 to 10000, found \"0\""},
       {"run --parallel -1", "found \"-1\""},
       {"run --parallel 8x", "found \"8x\""},
@@ -219,13 +224,19 @@ TEST_CASE("values are taken as they are") {
 }
 
 TEST_CASE("each flag of the table is taken by the parser, in each of its verbs") {
-  const std::map<std::string_view, std::string> values{
-      {"BOOL", "true"},        {"stop|continue", "stop"},
-      {"SECONDS", "5"},        {"N", "5"},
-      {"table|json", "json"},  {"TARGET…", "a"},
-      {"PATH|-|fd:N", "fd:1"}, {"FILE", "f"},
-      {"PATH", "p"},           {"USER", "u"},
-      {"OPTIONS", "-4"},       {"HOST", "h"}};
+  const std::map<std::string_view, std::string> values{{"BOOL", "true"},
+                                                       {"stop|continue", "stop"},
+                                                       {"SECONDS", "5"},
+                                                       {"N", "5"},
+                                                       {"table|json", "json"},
+                                                       {"TARGET…", "a"},
+                                                       {"PATH|-|fd:N", "fd:1"},
+                                                       {"FILE", "f"},
+                                                       {"PATH", "p"},
+                                                       {"USER", "u"},
+                                                       {"OPTIONS", "-4"},
+                                                       {"HOST", "h"},
+                                                       {"auto|libssh2|openssh", "auto"}};
   for (const VerbInfo& verb : verbs()) {
     for (const Flag* flag : flags_of(verb.verb)) {
       if (flag->name == "--help") {

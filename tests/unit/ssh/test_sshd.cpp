@@ -3,6 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "engine/ssh/target.h"
 
 #include <arpa/inet.h>
 #include <array>
@@ -79,11 +80,12 @@ TestSshd::TestSshd(Options options)
     std::filesystem::create_directories("/run/sshd"); // its privilege separation wants it
   make_key("user", "ed25519");
   authorise(user_key() + ".pub");
-  for (const auto& type : options_.host_key_types)
-    make_key("host_" + type, type);
+  make_host_keys();
   // Somebody else may take the free port in between: then another one.
-  for (int tries = 0; tries < 5 && pid_ < 0; ++tries)
+  for (int tries = 0; tries < 5 && pid_ < 0; ++tries) {
+    port_ = listen_anywhere().second;
     start();
+  }
   if (pid_ < 0)
     throw Error(ErrorKind::system, "sshd does not start: " + log());
 }
@@ -95,6 +97,32 @@ TestSshd::~TestSshd() {
 void TestSshd::make_key(const std::string& name, const std::string& type) {
   must_run(
       {"ssh-keygen", "-q", "-t", type, "-N", "", "-C", name, "-f", (directory() / name).string()});
+}
+
+void TestSshd::make_host_keys() {
+  for (const auto& type : options_.host_key_types) {
+    std::filesystem::remove(directory() / ("host_" + type));
+    make_key("host_" + type, type);
+  }
+}
+
+void TestSshd::change_host_keys() {
+  stop();
+  make_host_keys();
+  start();
+  if (pid_ < 0)
+    throw Error(ErrorKind::system, "sshd does not start again: " + log());
+}
+
+void TestSshd::stop_listening() {
+  for (const pid_t session : children_of(pid_)) {
+    orphans_.push_back(session);
+    for (const pid_t command : children_of(session))
+      orphans_.push_back(command);
+  }
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  pid_ = -1;
 }
 
 std::string TestSshd::host_key(const std::string& type) const {
@@ -109,7 +137,7 @@ void TestSshd::authorise(const std::string& public_key_file) {
 }
 
 void TestSshd::write_configuration() {
-  std::string text = "ListenAddress 127.0.0.1\nPort " + std::to_string(port_) +
+  std::string text = "ListenAddress " + options_.address + "\nPort " + std::to_string(port_) +
                      "\nPidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n"
                      "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
                      "AuthorizedKeysFile " +
@@ -122,7 +150,6 @@ void TestSshd::write_configuration() {
 }
 
 void TestSshd::start() {
-  port_ = listen_anywhere().second;
   write_configuration();
   auto [log_end, child_end] = make_pipe();
   const auto program = find_sshd();
@@ -196,6 +223,9 @@ void TestSshd::stop() {
     waitpid(pid_, nullptr, 0);
     pid_ = -1;
   }
+  for (const pid_t orphan : orphans_)
+    kill(orphan, SIGKILL);
+  orphans_.clear();
   if (reader_.joinable())
     reader_.join();
 }
@@ -203,15 +233,34 @@ void TestSshd::stop() {
 HostAddress TestSshd::address() const {
   HostAddress address;
   address.name = "web-1";
-  address.hostname = "127.0.0.1:" + std::to_string(port_);
+  address.hostname = host_and_port(options_.address, port_);
   address.user = user_;
   address.ssh_opts = {"-F", "/dev/null",
                       "-i", user_key(),
                       "-o", "IdentityAgent=none",
                       "-o", "UserKnownHostsFile=" + (directory() / "known_hosts").string(),
                       "-o", "GlobalKnownHostsFile=/dev/null"};
-  address.host_key = host_key();
+  address.host_key = host_key(options_.host_key_types.front());
   return address;
+}
+
+bool process_with(const std::string& part) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "cmdline", std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    if (entry.path().filename() != std::to_string(getpid()) && text.find(part) != std::string::npos)
+      return true;
+  }
+  return false;
+}
+
+bool wait_until_no_process_with(const std::string& part, Duration limit) {
+  for (const auto wait = Wait::at_most(limit); !wait.expired();) {
+    if (!process_with(part))
+      return true;
+    std::this_thread::yield();
+  }
+  return false;
 }
 
 std::string read_to_end(Channel& channel) {

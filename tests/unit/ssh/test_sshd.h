@@ -26,6 +26,7 @@ public:
   struct Options {
     std::vector<std::string> host_key_types = {"ed25519"};
     std::vector<std::string> lines = {}; ///< added to sshd_config
+    std::string address = "127.0.0.1";   ///< or "::1"
   };
   TestSshd() : TestSshd(Options{}) {}
   explicit TestSshd(Options options);
@@ -49,11 +50,16 @@ public:
   void kill_sessions();
   /// They answer nothing any more.
   void freeze_sessions();
+  /// No further connection; those that are there stay.
+  void stop_listening();
+  /// Starts anew on the same port, with other host keys.
+  void change_host_keys();
   void stop();
 
 private:
   void make_key(const std::string& name, const std::string& type);
   void write_configuration();
+  void make_host_keys();
   void start();
   void read_log();
 
@@ -62,6 +68,7 @@ private:
   TemporaryDirectory directory_;
   std::uint16_t port_ = 0;
   pid_t pid_ = -1;
+  std::vector<pid_t> orphans_; ///< sessions whose listener is gone
   UniqueFd log_end_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -88,6 +95,12 @@ struct TestTransport {
   PosixProcessRunner processes;
   SshTransport transport;
 };
+
+/// Whether some process has `part` in its command line.
+bool process_with(const std::string& part);
+
+/// Waits until there is none.
+bool wait_until_no_process_with(const std::string& part, Duration limit = std::chrono::seconds(20));
 
 /// Everything that a command writes to stdout.
 std::string read_to_end(Channel& channel);
