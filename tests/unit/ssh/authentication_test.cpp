@@ -165,7 +165,7 @@ TEST_CASE("an agent that does not answer is waited for until the deadline, or a 
   agent.freeze();
   const auto address = with(sshd, {"/no/such/file"}, agent.socket);
   const auto slow = error_of(
-      [&] { client.connect(address, belay::ssh::Purpose::work, {}, Wait::at_most(1500ms)); });
+      [&] { client.connect(address, belay::ssh::Purpose::work, {}, Wait::at_most(4s)); });
   CHECK(slow.kind() == ErrorKind::unreachable);
   CHECK(holds(slow.message(), "ssh-agent"));
   agent.thaw();
