@@ -51,11 +51,11 @@ LoginFacts facts_of(const ResolvedHost& host, TrustedKey trusted) {
 
 // Where a login was when its time was over.
 std::string stage_of(const SshLog& log, const ResolvedHost& host) {
-  if (log.host_key_type.empty())
-    return "exchanging keys: timed out";
+  const std::string stage = log.host_key_type.empty() ? "exchanging keys" : "logging in";
+  // ssh asks the agent for its keys early, and waits for it without a limit.
   if (host.agent_socket.empty() || !log.tried.empty())
-    return "logging in: timed out";
-  return "logging in: timed out; does the ssh-agent at " + host.agent_socket + " answer?";
+    return stage + ": timed out";
+  return stage + ": timed out; does the ssh-agent at " + host.agent_socket + " answer?";
 }
 
 // The line that ssh wrote into our file for a host that it did not know.

@@ -167,6 +167,7 @@ TEST_CASE("an agent that does not answer is waited for until the deadline, or a 
   const auto slow = error_of(
       [&] { client.connect(address, belay::ssh::Purpose::work, {}, Wait::at_most(4s)); });
   CHECK(slow.kind() == ErrorKind::unreachable);
+  INFO(slow.message());
   CHECK(holds(slow.message(), "ssh-agent"));
   agent.thaw();
 }
