@@ -22,6 +22,7 @@ namespace {
 constexpr std::chrono::seconds lock_limit{5};
 constexpr std::chrono::seconds disarm_limit{20};
 constexpr std::chrono::seconds restart_pause{1};
+constexpr int most_recoveries = 5; // of one transaction: at boot nobody else would try again
 
 std::unique_ptr<Containment> make_containment(const TransactionFiles& files, const Record& record,
                                               ProcessRunner& processes) {
@@ -130,27 +131,37 @@ std::string agent_of(const TransactionFiles& files) {
   return !none && access(kept.c_str(), X_OK) == 0 ? kept.string() : own_program();
 }
 
-/// False where it did not come to an end.
-bool recover_one(const TransactionFiles& files, ProcessRunner& processes, const Clock& clock) {
+bool needs_recovery(const TransactionFiles& files, const Clock& clock) {
   const auto snapshot = take_snapshot(files, clock);
-  if (!snapshot || snapshot->view.closed || snapshot->kept) {
-    return true;
-  }
+  return snapshot && !snapshot->view.closed && !snapshot->kept;
+}
+
+/// False where it did not come to an end.
+bool recover_one(const TransactionFiles& files, ProcessRunner& processes, Clock& clock) {
   const auto print = [](std::string_view line) {
     std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
   };
-  return processes
-      .run({.argv = KeeperCommand{agent_of(files), files, KeeperVerb::recover}.argv(),
-            .on_stderr_line = print},
-           {})
-      .succeeded();
+  const ProcessSpec recover{.argv =
+                                KeeperCommand{agent_of(files), files, KeeperVerb::recover}.argv(),
+                            .on_stderr_line = print};
+  for (int attempt = 1; needs_recovery(files, clock); ++attempt) {
+    const auto result = processes.run(recover, {});
+    if (result.succeeded()) {
+      return true;
+    }
+    if (attempt == most_recoveries) {
+      return false;
+    }
+    clock.sleep_until(clock.now() + restart_pause);
+  }
+  return true;
 }
 
 } // namespace
 
 int recover_all(const std::filesystem::path& state_directory, ProcessRunner& processes) {
   int worst = 0;
-  const SystemClock clock;
+  SystemClock clock;
   for (const auto& id : list_transactions(state_directory)) {
     try {
       worst = recover_one({state_directory, id}, processes, clock) ? worst : 1;

@@ -23,7 +23,8 @@ int keep_restarting(const TransactionFiles& files, KeeperVerb verb, ProcessRunne
                     Clock& clock);
 
 /// Ends every open transaction that no living keeper owns, each in a process of its own, because
-/// each has surroundings of its own, and by the agent that began it, where that is still there.
+/// each has surroundings of its own, and by the agent that began it, where that is still there. One
+/// that is killed is begun again, a few times.
 int recover_all(const std::filesystem::path& state_directory, ProcessRunner& processes);
 
 } // namespace belay::agent

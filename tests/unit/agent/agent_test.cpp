@@ -455,6 +455,17 @@ TEST_CASE("agent: what nobody kept is ended by the next deploy, and told") {
     CHECK(belay::read_file(called, 4096) == "recover " + transaction + "\n");
     CHECK(world.system() == old_path);
   }
+  SECTION("by recover, whose first attempt is killed") {
+    const auto began = world.path("agent-of-then");
+    const auto called = world.path("called").string();
+    belay::replace_file(began, "#!/bin/sh\nmkdir " + called + " && kill -KILL $$\nexec " +
+                                   agent_program() + " \"$@\"\n");
+    fs::permissions(began, fs::perms::owner_all);
+    fs::create_symlink(began, world.state_directory() / transaction / "agent");
+    CHECK(world.run({agent_program(), "recover"}).succeeded());
+    CHECK(fs::exists(called));
+    CHECK(world.system() == old_path);
+  }
 }
 
 TEST_CASE("agent: two profiles, of which the second fails") {
