@@ -50,6 +50,7 @@ struct ConnectAttempt {
   const Wait& wait;
   std::string who;         ///< "web-1 (deploy@10.0.0.1:22)"
   std::string destination; ///< "host:port"
+  std::string place;       ///< and the way there: by another one it may be another host
 
   /// How long TCP and key exchange may take; a confirming login gets min(5 s, a third of what is
   /// left).

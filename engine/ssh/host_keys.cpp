@@ -12,7 +12,7 @@ void HostKeys::warn(const ConnectAttempt& attempt, const std::string& message) c
 
 HostKeyExpectation HostKeys::expect(const ConnectAttempt& attempt) {
   HostKeyExpectation expectation;
-  expectation.seen = seen_.get(attempt.destination);
+  expectation.seen = seen_.get(attempt.place);
   if (attempt.address.host_key) {
     expectation.pinned = parse_pinned_key(*attempt.address.host_key);
     return expectation;
@@ -27,13 +27,13 @@ HostKeyExpectation HostKeys::expect(const ConnectAttempt& attempt) {
 
 void HostKeys::add(const ConnectAttempt& attempt, const PresentedKey& key) {
   const std::lock_guard lock(adding_);
-  if (seen_.get(attempt.destination))
+  if (seen_.get(attempt.place))
     return; // another login was quicker
   const auto file = known_hosts_.add(attempt.host, known_hosts_name(attempt.host),
                                      {KnownKey::Mark::none, key.type, key.blob, ""}, attempt.wait);
   warn(attempt,
        "new host key " + key.fingerprint + (file.empty() ? " accepted" : " added to " + file));
-  seen_.put(attempt.destination, key);
+  seen_.put(attempt.place, key);
 }
 
 void HostKeys::accepted(const ConnectAttempt& attempt, const PresentedKey& key,
@@ -43,7 +43,7 @@ void HostKeys::accepted(const ConnectAttempt& attempt, const PresentedKey& key,
          "the host key " + key.fingerprint + " was not checked (StrictHostKeyChecking=no)");
   if (verdict == HostKeyVerdict::add)
     add(attempt, key);
-  seen_.put(attempt.destination, key);
+  seen_.put(attempt.place, key);
 }
 
 } // namespace belay::ssh

@@ -32,14 +32,10 @@ public:
 
   /// What is known before the host is asked. Throws as KnownHosts::find and parse_pinned_key do.
   HostKeyExpectation expect(const ConnectAttempt& attempt);
-  std::optional<PresentedKey> seen(const std::string& destination) const {
-    return seen_.get(destination);
-  }
+  std::optional<PresentedKey> seen(const std::string& place) const { return seen_.get(place); }
   /// After judge_host_key, or ssh, accepted it: tells, writes down, remembers.
   void accepted(const ConnectAttempt& attempt, const PresentedKey& key, HostKeyVerdict verdict);
-  void remember(const std::string& destination, const PresentedKey& key) {
-    seen_.put(destination, key);
-  }
+  void remember(const std::string& place, const PresentedKey& key) { seen_.put(place, key); }
 
 private:
   void add(const ConnectAttempt& attempt, const PresentedKey& key);

@@ -101,7 +101,7 @@ void Libssh2Connector::shake_hands(Connection& connection, const HostKeyExpectat
 void Libssh2Connector::check_host_key(Connection& connection, HostKeyExpectation expectation,
                                       const ConnectAttempt& attempt) {
   const auto key = presented_key(connection.raw());
-  expectation.seen = shared_.host_keys.seen(attempt.destination); // another may have been quicker
+  expectation.seen = shared_.host_keys.seen(attempt.place); // another may have been quicker
   const auto verdict = judge_host_key(expectation, key, attempt.host.strict_host_keys);
   shared_.host_keys.accepted(attempt, key, verdict);
 }

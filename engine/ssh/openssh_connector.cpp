@@ -233,7 +233,7 @@ void OpensshConnector::judge_keys(const Login& login) {
     shared_.host_keys.remember(place_of(hop), key_in(log));
   }
   const auto log = read_ssh_log(ControlMaster::log_in(login.folder));
-  judge_key(log, attempt.destination, "");
+  judge_key(log, attempt.place, "");
   auto key = key_in(log);
   if (login.trusted != TrustedKey::configured) {
     shared_.host_keys.accepted(attempt, key, HostKeyVerdict::accepted);

@@ -13,6 +13,14 @@ std::string who_is(const HostAddress& address, const ResolvedHost& host) {
   return address.name.empty() ? login : address.name + " (" + login + ")";
 }
 
+// Private addresses exist once behind each jump host. A ProxyCommand may go by the name (%n).
+std::string place_of(const HostAddress& address, const ResolvedHost& host) {
+  const auto destination = host_and_port(host.hostname, host.port);
+  if (!host.proxy_command.empty())
+    return destination + " by " + host.proxy_command + " to " + address.hostname;
+  return host.proxy_jump.empty() ? destination : destination + " by " + host.proxy_jump;
+}
+
 // A message begins with whom it is about, once.
 template <class Failure> void name_host(Failure& error, const std::string& who) {
   if (!error.message().starts_with(who))
@@ -34,8 +42,13 @@ std::unique_ptr<Session> SshTransport::connect(const HostAddress& address, Purpo
     name_host(error, address.name);
     throw;
   }
-  const ConnectAttempt attempt{
-      address, host, purpose, wait, who_is(address, host), host_and_port(host.hostname, host.port)};
+  const ConnectAttempt attempt{address,
+                               host,
+                               purpose,
+                               wait,
+                               who_is(address, host),
+                               host_and_port(host.hostname, host.port),
+                               place_of(address, host)};
   try {
     return connect_by_choice(attempt, on_retry);
   } catch (const Error& error) {

@@ -185,3 +185,27 @@ TEST_CASE("a jump host whose key changes during the run is refused, whatever is 
   CHECK(error.kind() == ErrorKind::host_key_mismatch);
   CHECK(holds(error.message(), "jump host bastion"));
 }
+
+TEST_CASE("two hosts with one address are told apart by the way there") {
+  Network network;
+  std::string first, second;
+  SECTION("jump hosts") {
+    first = "ProxyJump bastion";
+    second = "ProxyJump outer";
+  }
+  SECTION("a ProxyCommand that goes by the host's name") {
+    first = second = "ProxyCommand ssh -F " + network.file() + " -W [%h]:%p bastion; : %n";
+  }
+  network.say("web", first);
+  network.connect();
+  network.web.change_host_keys(); // it is web-2 from now on
+  network.say("web-2", "HostName 127.0.0.1\n  Port " + std::to_string(network.web.port()) +
+                           "\n  IdentityFile " + network.web.user_key() +
+                           "\n  IdentityAgent none\n  StrictHostKeyChecking accept-new" +
+                           "\n  UserKnownHostsFile " + network.path("known").string() + "\n  " +
+                           second);
+  network.client.connect({"web-2", "web-2", "", {"-F", network.file()}, {}});
+  belay::replace_file(network.web.directory() / "known_hosts",
+                      "* " + network.web.host_key() + "\n");
+  CHECK(error_of([&] { network.connect(); }).kind() == ErrorKind::host_key_mismatch);
+}
