@@ -25,14 +25,19 @@ HostKeyExpectation HostKeys::expect(const ConnectAttempt& attempt) {
   return expectation;
 }
 
+void HostKeys::tell_added(const ConnectAttempt& attempt, const PresentedKey& key,
+                          const std::string& file) const {
+  warn(attempt,
+       "new host key " + key.fingerprint + (file.empty() ? " accepted" : " added to " + file));
+}
+
 void HostKeys::add(const ConnectAttempt& attempt, const PresentedKey& key) {
   const std::lock_guard lock(adding_);
   if (seen_.get(attempt.place))
     return; // another login was quicker
   const auto file = known_hosts_.add(attempt.host, known_hosts_name(attempt.host),
                                      {KnownKey::Mark::none, key.type, key.blob, ""}, attempt.wait);
-  warn(attempt,
-       "new host key " + key.fingerprint + (file.empty() ? " accepted" : " added to " + file));
+  tell_added(attempt, key, file);
   seen_.put(attempt.place, key);
 }
 

@@ -35,6 +35,9 @@ public:
   std::optional<PresentedKey> seen(const std::string& place) const { return seen_.get(place); }
   /// After judge_host_key, or ssh, accepted it: tells, writes down, remembers.
   void accepted(const ConnectAttempt& attempt, const PresentedKey& key, HostKeyVerdict verdict);
+  /// A key that was new is in `file` now; empty = nowhere.
+  void tell_added(const ConnectAttempt& attempt, const PresentedKey& key,
+                  const std::string& file) const;
   void remember(const std::string& place, const PresentedKey& key) { seen_.put(place, key); }
 
 private:

@@ -58,6 +58,14 @@ std::string stage_of(const SshLog& log, const ResolvedHost& host) {
   return stage + ": timed out; does the ssh-agent at " + host.agent_socket + " answer?";
 }
 
+// `ssh -G` prints the files of a list with blanks between them and without quotes: where a name has
+// one itself, nobody but ssh knows which they are. Older ones print %h as it is.
+bool knows_user_files(const ResolvedHost& host) {
+  return std::ranges::all_of(host.user_known_hosts, [](const std::string& file) {
+    return file.starts_with('/') && file.find_first_of("%$\"\\") == std::string::npos;
+  });
+}
+
 // The line that ssh wrote into our file for a host that it did not know.
 std::string new_blob(const std::filesystem::path& file) {
   std::error_code ignored;
@@ -155,13 +163,15 @@ Words OpensshConnector::host_key_options(Login& login) {
     return {"-o", "StrictHostKeyChecking=yes"};
   // ssh writes a key that it accepts into the first file: one of ours, so that it is we who write
   // it down, in the way of both transports.
+  const bool no = host.strict_host_keys == StrictHostKeys::no;
+  Words words = {"-o", std::string("StrictHostKeyChecking=") + (no ? "no" : "accept-new")};
+  if (!knows_user_files(host))
+    return words; // in its own way, then
   auto files = (login.folder / "known").string();
   for (const auto& file : host.user_known_hosts)
     files += " " + file;
-  const bool no = host.strict_host_keys == StrictHostKeys::no;
-  return {"-o", "UserKnownHostsFile=" + files,
-          "-o", "HashKnownHosts=no",
-          "-o", std::string("StrictHostKeyChecking=") + (no ? "no" : "accept-new")};
+  append(words, {"-o", "UserKnownHostsFile=" + files, "-o", "HashKnownHosts=no"});
+  return words;
 }
 
 Words OpensshConnector::command_line(Login& login) {
@@ -241,7 +251,11 @@ void OpensshConnector::judge_keys(const Login& login) {
   }
   key.blob = new_blob(login.folder / "known");
   const bool no = attempt.host.strict_host_keys == StrictHostKeys::no;
-  const bool unchecked = no && (!key.blob.empty() || log.says("IDENTIFICATION HAS CHANGED"));
+  const bool added_by_ssh = key.blob.empty() && log.says("Permanently added");
+  const bool unchecked =
+      no && (!key.blob.empty() || added_by_ssh || log.says("IDENTIFICATION HAS CHANGED"));
+  if (added_by_ssh && !no)
+    shared_.host_keys.tell_added(attempt, key, "the first of UserKnownHostsFile");
   shared_.host_keys.accepted(attempt, key,
                              unchecked          ? HostKeyVerdict::accepted_with_warning
                              : key.blob.empty() ? HostKeyVerdict::accepted

@@ -179,6 +179,28 @@ TEST_CASE("accept-new hashes the name where ssh_config says so") {
   CHECK_FALSE(must_run({"ssh-keygen", "-F", host.name(), "-f", host.file()}).empty());
 }
 
+TEST_CASE("a known_hosts file whose name has a blank is read by the ssh program alone") {
+  Host host("accept-new");
+  host.client.choice = TransportChoice::automatic;
+  const auto file = host.sshd.directory() / "known hosts";
+  auto address = host.address();
+  address.ssh_opts.insert(address.ssh_opts.begin(),
+                          {"-o", "UserKnownHostsFile=\"" + file.string() + "\""});
+  const auto connect = [&] { host.client.connect(address); };
+  SECTION("it has another key") {
+    belay::replace_file(file, host.name() + " " + another_key() + "\n");
+    CHECK(error_of(connect).kind() == ErrorKind::host_key_mismatch);
+  }
+  SECTION("it has none") {
+    connect();
+    connect();
+    CHECK(holds(belay::read_file(file, 4096), host.sshd.host_key()));
+    REQUIRE(host.warnings.size() == 2);
+    CHECK(holds(host.warnings[0], "goes by the ssh program"));
+    CHECK(holds(host.warnings[1], "new host key SHA256:"));
+  }
+}
+
 TEST_CASE("`no` works, with a warning") {
   Host host("no");
   SECTION("an unknown host") {}
