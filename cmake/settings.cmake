@@ -13,7 +13,10 @@ find_package(Threads REQUIRED)
 add_library(belay_settings INTERFACE)
 target_include_directories(belay_settings INTERFACE ${CMAKE_SOURCE_DIR})
 target_link_libraries(belay_settings INTERFACE Threads::Threads)
-target_compile_options(belay_settings INTERFACE -Wall -Wextra -Wshadow -Wconversion)
+target_compile_options(belay_settings INTERFACE -Wall -Wextra -Wconversion)
+if(NOT BELAY_UNITY) # where a dozen files are one, a name in one shadows another's
+  target_compile_options(belay_settings INTERFACE -Wshadow)
+endif()
 if(BELAY_WARNINGS_AS_ERRORS)
   target_compile_options(belay_settings INTERFACE -Werror)
 endif()
@@ -31,7 +34,7 @@ endif()
 function(belay_unite target)
   if(BELAY_UNITY)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
-    target_compile_options(${target} PRIVATE -Wno-subobject-linkage -Wno-shadow) # between files
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage) # between files
   endif()
 endfunction()
 
