@@ -189,13 +189,18 @@ JunitReporter::JunitReporter(std::filesystem::path path) : path_(std::move(path)
 }
 
 void JunitReporter::report(const event::Event& event, const event::RunState& state) {
-  const bool last = std::holds_alternative<event::RunFinished>(event.payload);
-  if (!last && !std::holds_alternative<event::NodeFinished>(event.payload))
-    return;
-  if (last)
-    write_last(state, event.time);
-  else if (event.time - last_written_ >= pause_after(last_size_))
+  if (std::holds_alternative<event::RunFinished>(event.payload))
+    return write_last(state, event.time);
+  owed_ |= std::holds_alternative<event::NodeFinished>(event.payload);
+  // Events that say nothing new come all the time, heartbeats if nothing else: what is owed after a
+  // burst of nodes does not wait for one more of them.
+  if (owed_ && is_due(event.time))
     write_checkpoint(state, event.time);
+}
+
+bool JunitReporter::is_due(WallTime now) const {
+  const bool clock_was_set_back = now < last_written_;
+  return clock_was_set_back || now - last_written_ >= pause_after(last_size_);
 }
 
 /// Thrown here, an error would switch the reporter off and leave an old report for good.
@@ -220,9 +225,10 @@ void JunitReporter::write_last(const event::RunState& state, WallTime now) {
 
 void JunitReporter::write(const event::RunState& state, WallTime now) {
   const std::string xml = junit_xml(state);
-  replace_file(path_, xml);
   last_size_ = xml.size();
-  last_written_ = now;
+  last_written_ = now; // also where it fails: that is tried again no sooner
+  replace_file(path_, xml);
+  owed_ = false;
 }
 
 } // namespace belay::reporters

@@ -30,6 +30,7 @@ public:
   void report(const event::Event& event, const event::RunState& state) override;
 
 private:
+  bool is_due(WallTime now) const;
   void write_checkpoint(const event::RunState& state, WallTime now);
   void write_last(const event::RunState& state, WallTime now);
   void write(const event::RunState& state, WallTime now);
@@ -37,6 +38,7 @@ private:
   std::filesystem::path path_;
   std::size_t last_size_ = 0;
   WallTime last_written_{};
+  bool owed_ = false;         ///< a node ended since
   std::string first_problem_; ///< of a checkpoint
 };
 

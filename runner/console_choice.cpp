@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runner/console_choice.h"
 
+#include "engine/base/file.h"
+
 #include <charconv>
+#include <fcntl.h>
+#include <filesystem>
 #include <unistd.h>
 
 namespace belay::runner {
@@ -13,9 +17,16 @@ bool is_on_terminal(const std::string& events) {
   if (events == "-")
     return ::isatty(STDOUT_FILENO) == 1;
   int number = -1;
-  if (events.starts_with("fd:"))
+  if (events.starts_with("fd:")) {
     std::from_chars(events.data() + 3, events.data() + events.size(), number);
-  return number >= 0 && ::isatty(number) == 1;
+    return number >= 0 && ::isatty(number) == 1;
+  }
+  // A path may be a terminal's, too: /dev/stderr, /dev/tty.
+  std::error_code problem;
+  if (!std::filesystem::is_character_file(events, problem))
+    return false;
+  const UniqueFd opened(::open(events.c_str(), O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+  return opened && ::isatty(opened.get()) == 1;
 }
 
 bool can_be_drawn_on(const std::string& terminal) {

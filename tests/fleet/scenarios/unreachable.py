@@ -50,5 +50,5 @@ def login_refused(fleet):
     [web] = fleet
     web.path("/root/.ssh/authorized_keys").unlink()
     run = check.ended(deploy({"web-1": node(web, package("one"))}), 30)
-    assert "root@web-1:22): login as root refused" in run.console(), run.console()
+    assert "root@web-1:22: login as root refused" in run.console(), run.console()
     check.untouched(web)

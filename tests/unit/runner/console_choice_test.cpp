@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runner/console_choice.h"
 
+#include "engine/base/file.h"
 #include "tests/catch.h"
 
+#include <cstdlib>
+#include <fcntl.h>
 #include <map>
 
 using namespace belay;
@@ -41,4 +44,13 @@ TEST_CASE("NO_COLOR takes the colours away and nothing else") {
 TEST_CASE("events that go elsewhere do not change the console") {
   CHECK(chosen({{"TERM", "xterm"}}, {"out/events.jsonl", {}}).live);
   CHECK(chosen({{"TERM", "xterm"}}, {"fd:99", {}}).live);
+}
+
+TEST_CASE("events that go to a terminal by its path take the frames away") {
+  const UniqueFd controller(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  REQUIRE(controller);
+  REQUIRE(grantpt(controller.get()) == 0);
+  REQUIRE(unlockpt(controller.get()) == 0);
+  CHECK_FALSE(chosen({{"TERM", "xterm"}}, {ptsname(controller.get()), {}}).live);
+  CHECK(chosen({{"TERM", "xterm"}}, {"/dev/null", {}}).live);
 }
