@@ -9,7 +9,6 @@ namespace belay::run {
 
 namespace {
 
-constexpr Duration connect_limit = std::chrono::seconds(5);
 // What is told unasked may get lost in ways that nobody notices: now and then, ask.
 constexpr Duration ask_interval = std::chrono::seconds(10);
 
@@ -107,7 +106,7 @@ void Follow::ensure_link(const Wait& wait) {
       throw Error(ErrorKind::deadline_exceeded, "the target was not heard of before the deadline");
     }
     try {
-      adopt(connect_fresh(contact_, node_, owner_, wait.within(connect_limit)));
+      adopt(connect_fresh(contact_, node_, owner_, wait.within(login_limit(wait))));
       unproven_ = true;
     } catch (const Error& error) {
       if (!is_contact_problem(error)) {

@@ -15,7 +15,6 @@ using event::Stage;
 
 namespace {
 
-constexpr Duration confirm_connect_limit = std::chrono::seconds(5);
 constexpr Duration verify_limit = std::chrono::seconds(30);
 constexpr Duration abandon_limit = std::chrono::seconds(1);
 
@@ -149,8 +148,8 @@ agent::ProfileStatus ProfileActivation::confirm(const Status& waiting) {
 std::optional<AgentLink> ProfileActivation::try_confirm(Instant confirm_by, bool& decided) {
   const Wait until_deadline{confirm_by, context_.abandon()};
   try {
-    const auto limit = std::min(confirm_connect_limit, until_deadline.left() / 3);
-    auto link = connect_fresh(contact_, node_, owner_, until_deadline.within(limit));
+    auto link =
+        connect_fresh(contact_, node_, owner_, until_deadline.within(login_limit(until_deadline)));
     const auto reply =
         link.client->call(agent::ConfirmRequest{owner_.transaction, profile_.name}, until_deadline);
     if (const auto* refusal = std::get_if<agent::Refusal>(&reply)) {

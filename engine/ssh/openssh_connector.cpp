@@ -213,7 +213,7 @@ void OpensshConnector::run_ssh(Login& login) {
   spec.term_grace = std::chrono::seconds(1);
   const auto hops = static_cast<int>(login.route.hops.size());
   const auto limit = login.attempt.purpose == Purpose::confirm
-                         ? 2 * login.handshake_limit
+                         ? login.attempt.wait.left() // whoever confirms knows how long it may take
                          : (hops + 1) * login.handshake_limit + shared_.options.login_timeout;
   const auto result = shared_.processes.run(spec, login.attempt.wait.within(limit));
   if (result.succeeded())
