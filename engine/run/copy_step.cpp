@@ -18,7 +18,7 @@ using event::Stage;
 namespace {
 
 // A copy may take long, a login or an agent's answer may not.
-constexpr Duration login_limit = std::chrono::seconds(60);
+constexpr Duration work_login_limit = std::chrono::seconds(60);
 constexpr Duration copy_limit = std::chrono::hours(6);
 constexpr Duration tunnel_close_limit = std::chrono::seconds(15);
 constexpr int copy_attempts = 2;
@@ -55,7 +55,7 @@ private:
       std::vector<StorePath> paths;
       if (!connection.session) { // its first copy brings the agent, too
         connect(connection);
-        connection.agent = tools_.agents.find(*connection.session, within(login_limit));
+        connection.agent = tools_.agents.find(*connection.session, within(work_login_limit));
         paths.push_back(*connection.agent);
       }
       paths.push_back(profile.path);
@@ -68,8 +68,9 @@ private:
       stages_.tell(event::StageRetrying{notice.attempt, notice.max, notice.delay, notice.reason},
                    event::Level::warn);
     };
-    connection.session = tools_.contact.transport.connect(
-        address_of(node_, connection.login), ssh::Purpose::work, on_retry, within(login_limit));
+    connection.session =
+        tools_.contact.transport.connect(address_of(node_, connection.login), ssh::Purpose::work,
+                                         on_retry, within(work_login_limit));
   }
 
   void copy(const plan::Profile& profile, WorkingConnection& connection,
@@ -109,7 +110,7 @@ private:
 
   std::optional<Failure> try_copy(const plan::Profile& profile, ssh::Session& session,
                                   const std::vector<StorePath>& paths, event::StageFinished& done) {
-    auto tunnel = session.open_store_tunnel(within(login_limit));
+    auto tunnel = session.open_store_tunnel(within(work_login_limit));
     nix::CopyRequest request;
     request.paths = paths;
     request.store_uri = tunnel->store_uri();

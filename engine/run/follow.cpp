@@ -106,7 +106,7 @@ void Follow::ensure_link(const Wait& wait) {
       throw Error(ErrorKind::deadline_exceeded, "the target was not heard of before the deadline");
     }
     try {
-      adopt(connect_fresh(contact_, node_, owner_, wait.within(login_limit(wait))));
+      adopt(connect_fresh(contact_, node_, owner_, wait.within(fresh_login_limit(wait))));
       unproven_ = true;
     } catch (const Error& error) {
       if (!is_contact_problem(error)) {

@@ -98,7 +98,7 @@ ssh::HostAddress address_of(const plan::Node& node, const plan::Login& login) {
           login.options, node.host_key, choice_of(login.transport)};
 }
 
-Duration login_limit(const Wait& wait) {
+Duration fresh_login_limit(const Wait& wait) {
   return std::clamp<Duration>(wait.left() / 3, std::chrono::seconds(5), std::chrono::seconds(15));
 }
 

@@ -104,7 +104,7 @@ ssh::HostAddress address_of(const plan::Node& node, const plan::Login& login);
 /// How long one fresh login may take, of what remains: a third, so that there is time for others,
 /// but 5 to 15 s. A login that works slowly (two hops, a PAM stack that asks a directory) must not
 /// be one that never can confirm; a host that does not answer at all the transport gives up sooner.
-Duration login_limit(const Wait& wait);
+Duration fresh_login_limit(const Wait& wait);
 
 /// A fresh connection in the confirm lane with an agent on it, for `owner`.
 AgentLink connect_fresh(const Contact& contact, const plan::Node& node, const Owner& owner,

@@ -148,8 +148,8 @@ agent::ProfileStatus ProfileActivation::confirm(const Status& waiting) {
 std::optional<AgentLink> ProfileActivation::try_confirm(Instant confirm_by, bool& decided) {
   const Wait until_deadline{confirm_by, context_.abandon()};
   try {
-    auto link =
-        connect_fresh(contact_, node_, owner_, until_deadline.within(login_limit(until_deadline)));
+    auto link = connect_fresh(contact_, node_, owner_,
+                              until_deadline.within(fresh_login_limit(until_deadline)));
     const auto reply =
         link.client->call(agent::ConfirmRequest{owner_.transaction, profile_.name}, until_deadline);
     if (const auto* refusal = std::get_if<agent::Refusal>(&reply)) {

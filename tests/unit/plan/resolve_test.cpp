@@ -247,7 +247,8 @@ TEST_CASE("each profile has a login of its own") {
   SECTION("from the command line, for all") {
     world.input.overrides.settings.ssh_user = "bob";
     world.input.overrides.settings.ssh_opts = Names{};
-    for (const auto& profile : world.plan().nodes[1].profiles) {
+    const auto plan = world.plan(); // a loop does not keep what its range came from
+    for (const auto& profile : plan.nodes[1].profiles) {
       CHECK(profile.login == Login{"bob", {}});
     }
   }
