@@ -103,11 +103,11 @@ std::optional<std::string> take_ssh_opts(OptionsDraft& draft, const std::string&
 }
 
 std::optional<std::string> take_transport(OptionsDraft& draft, const std::string& value) {
-  const auto names = plan::transport_names();
-  if (std::find(names.begin(), names.end(), value) == names.end()) {
+  const auto transport = plan::choice_from<plan::Transport>(value);
+  if (!transport) {
     return "expected auto, libssh2 or openssh, found \"" + value + '"';
   }
-  draft.load.overrides.settings.transport = value;
+  draft.load.overrides.settings.transport = transport;
   return std::nullopt;
 }
 

@@ -6,6 +6,7 @@
 #include "engine/plan/wording.h"
 
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 namespace belay::plan {
 namespace {
@@ -107,7 +108,9 @@ public:
   void read(std::string_view key, const json& value, std::optional<std::string>& into) const {
     into = text(key, value);
   }
-  void read(std::string_view, const json&, std::optional<BootDefault>&) const {
+  template <class Choice>
+  requires std::is_enum_v<Choice>
+  void read(std::string_view, const json&, std::optional<Choice>&) const {
     // belay's own: not in a flake
   }
   void read(std::string_view key, const json& value,

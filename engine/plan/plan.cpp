@@ -104,6 +104,18 @@ std::string head_line(const Plan& plan) {
 
 } // namespace
 
+bool is_user_name(std::string_view name) {
+  if (name.ends_with('$')) {
+    name.remove_suffix(1);
+  }
+  const auto is_word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  return !name.empty() && is_word(name.front()) &&
+         std::all_of(name.begin(), name.end(),
+                     [&](char c) { return is_word(c) || c == '.' || c == '-'; });
+}
+
 std::string target_of(const Node& node) {
   return node.flake + "#" + nix_attribute(node.name);
 }

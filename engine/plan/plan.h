@@ -108,6 +108,9 @@ struct Plan {
 /// "FLAKE#NODE" with the node quoted where Nix's attribute syntax needs it.
 std::string target_of(const Node& node);
 
+/// [A-Za-z0-9_][A-Za-z0-9_.-]*\$? : what may be an argument of sudo.
+bool is_user_name(std::string_view name);
+
 /// JSON form of a plan, for `belay plan --format json`, and the table for people.
 std::string plan_to_json(const Plan& plan);
 std::string plan_to_table(const Plan& plan);

@@ -3,6 +3,8 @@
 
 #include "engine/plan/text_rules.h"
 
+#include <type_traits>
+
 namespace belay::plan {
 namespace {
 
@@ -41,20 +43,18 @@ Key<Settings> key_of(const SettingKey& key, std::optional<std::string> Settings:
   if (member == &Settings::sudo_password_file) {
     return password_key(key, member, &Settings::sudo_password_env, not_empty());
   }
-  if (!key.choices.empty()) {
-    return text_key<Settings>(key.name, member, one_of({key.choices.begin(), key.choices.end()}),
-                              key.description);
-  }
   return text_key<Settings>(key.name, member, not_empty(), key.description);
 }
-Key<Settings> key_of(const SettingKey& key, std::optional<BootDefault> Settings::*member) {
-  const auto rule = one_of({std::string(name_of(BootDefault::with_activation)),
-                            std::string(name_of(BootDefault::after_confirm))});
+template <class Choice>
+requires std::is_enum_v<Choice> Key<Settings> key_of(const SettingKey& key,
+                                                     std::optional<Choice> Settings::*member) {
+  const auto names = names_of<Choice>();
+  const auto rule = one_of({names.begin(), names.end()});
   return {key.name, text_schema(rule, key.description),
           [member, rule](Settings& into, const YamlNode& value, const Where& where,
                          Problems& problems) {
             if (const auto text = read_text(value, rule, where, problems)) {
-              into.*member = boot_default_from(*text);
+              into.*member = choice_from<Choice>(*text);
             }
           }};
 }

@@ -14,19 +14,6 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// [A-Za-z0-9_][A-Za-z0-9_.-]*\$? : what may be an argument of sudo.
-bool is_user_name(std::string_view name) {
-  if (name.ends_with('$')) {
-    name.remove_suffix(1);
-  }
-  const auto is_word = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  };
-  return !name.empty() && is_word(name.front()) &&
-         std::all_of(name.begin(), name.end(),
-                     [&](char c) { return is_word(c) || c == '.' || c == '-'; });
-}
-
 class NodeResolver {
 public:
   NodeResolver(const ResolveInput& input, const FlakeOutput& flake, const std::string& name,
@@ -170,7 +157,7 @@ private:
   Login login_of(const std::string& profile, const Settings& settings) {
     Login login{settings.ssh_user.value_or(input_.local_user),
                 settings.ssh_opts.value_or(std::vector<std::string>{}),
-                settings.transport ? transport_named(*settings.transport) : Transport::automatic};
+                settings.transport.value_or(Transport::automatic)};
     login.options.insert(login.options.end(), settings.extra_ssh_opts.begin(),
                          settings.extra_ssh_opts.end());
     if (settings.ssh_user) {

@@ -47,7 +47,7 @@ std::span<const SettingKey> setting_keys() {
       {"transport", &Settings::transport,
        "auto: libssh2 in this process, and the ssh program where that cannot do what the host or "
        "ssh_config asks for. libssh2, openssh: always that one. Default: auto.",
-       SettingScope::file_only, transport_names()},
+       SettingScope::file_only},
   }};
   return keys;
 }

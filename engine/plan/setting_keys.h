@@ -36,13 +36,13 @@ struct SettingKey {
   using Member =
       std::variant<std::optional<bool> Settings::*, std::optional<Seconds> Settings::*,
                    std::optional<std::string> Settings::*, std::optional<BootDefault> Settings::*,
+                   std::optional<Transport> Settings::*,
                    std::optional<std::vector<std::string>> Settings::*,
                    std::vector<std::string> Settings::*>;
   std::string_view name;
   Member member;
   std::string_view description;
   SettingScope scope = SettingScope::flake_and_file;
-  std::span<const std::string_view> choices = {}; ///< of a text; empty = any
 };
 
 /// All of them, in the order in which documentation lists them.

@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/plan/settings.h"
 
-#include "engine/base/error.h"
 #include "engine/plan/setting_keys.h"
 
-#include <algorithm>
 #include <array>
-#include <utility>
 
 namespace belay::plan {
 namespace {
-
-constexpr std::array<std::pair<BootDefault, std::string_view>, 2> boot_default_names{{
-    {BootDefault::with_activation, "withActivation"},
-    {BootDefault::after_confirm, "afterConfirm"},
-}};
 
 template <class T>
 void lay(const Settings& upper, Settings& result, std::optional<T> Settings::*member) {
@@ -34,40 +26,22 @@ std::vector<std::string> joined(std::vector<std::string> first,
 
 } // namespace
 
-std::string_view name_of(BootDefault when) {
-  for (const auto& [value, name] : boot_default_names) {
-    if (value == when) {
-      return name;
-    }
-  }
-  return "";
+template <> std::span<const std::string_view> names_of<BootDefault>() {
+  static constexpr std::array<std::string_view, 2> names{"withActivation", "afterConfirm"};
+  return names;
 }
 
-std::optional<BootDefault> boot_default_from(std::string_view name) {
-  for (const auto& [value, known] : boot_default_names) {
-    if (known == name) {
-      return value;
-    }
-  }
-  return std::nullopt;
-}
-
-std::span<const std::string_view> transport_names() {
+template <> std::span<const std::string_view> names_of<Transport>() {
   static constexpr std::array<std::string_view, 3> names{"auto", "libssh2", "openssh"};
   return names;
 }
 
-std::string_view name_of(Transport transport) {
-  return transport_names()[static_cast<std::size_t>(transport)];
+std::string_view name_of(BootDefault when) {
+  return names_of<BootDefault>()[static_cast<std::size_t>(when)];
 }
 
-Transport transport_named(std::string_view name) {
-  const auto names = transport_names();
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) {
-    throw Error(ErrorKind::internal, "there is no transport " + std::string(name));
-  }
-  return static_cast<Transport>(found - names.begin());
+std::string_view name_of(Transport transport) {
+  return names_of<Transport>()[static_cast<std::size_t>(transport)];
 }
 
 Settings over(const Settings& upper, const Settings& lower) {

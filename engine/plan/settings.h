@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <span>
@@ -22,9 +23,26 @@ enum class BootDefault {
   with_activation, ///< by its activation script, as deploy-rs has it
   after_confirm,   ///< by a second script, once the activation is confirmed
 };
-/// As in the plan file: "withActivation", "afterConfirm".
+
+/// By what means a target is reached.
+enum class Transport { automatic, libssh2, openssh };
+
+/// The values of a setting that is one of a few words, as plan file, flags and reports spell them,
+/// in the order of the enum: "withActivation", "afterConfirm"; "auto", "libssh2", "openssh".
+template <class Choice> std::span<const std::string_view> names_of();
+template <> std::span<const std::string_view> names_of<BootDefault>();
+template <> std::span<const std::string_view> names_of<Transport>();
+
 std::string_view name_of(BootDefault when);
-std::optional<BootDefault> boot_default_from(std::string_view name);
+std::string_view name_of(Transport transport);
+
+/// nullopt for a name that is none.
+template <class Choice> std::optional<Choice> choice_from(std::string_view name) {
+  const auto names = names_of<Choice>();
+  const auto found = std::find(names.begin(), names.end(), name);
+  return found == names.end() ? std::nullopt
+                              : std::optional(static_cast<Choice>(found - names.begin()));
+}
 
 struct Settings {
   std::optional<std::string> ssh_user;
@@ -43,17 +61,8 @@ struct Settings {
   std::optional<bool> interactive_sudo;
   std::optional<std::string> sudo_password_env;  ///< one of the two: who says one thing about the
   std::optional<std::string> sudo_password_file; ///< password replaces what lies below
-  std::optional<std::string> transport;          ///< a name of transport_names(); belay's own
+  std::optional<Transport> transport;            ///< belay's own
 };
-
-/// By what means a target is reached.
-enum class Transport { automatic, libssh2, openssh };
-
-/// "auto", "libssh2", "openssh", in the order of the enum.
-std::span<const std::string_view> transport_names();
-std::string_view name_of(Transport transport);
-/// Throws Error{internal} for a name that is none: whoever reads one from outside checks it.
-Transport transport_named(std::string_view name);
 
 /// `upper` laid over `lower`: what upper says wins, except extra_ssh_opts, which add up. A source
 /// of sudo's password also replaces the other kind of source.

@@ -2,6 +2,7 @@
 #include "engine/run/agent_start.h"
 
 #include "engine/base/text.h"
+#include "engine/plan/plan.h"
 
 #include <algorithm>
 #include <array>
@@ -12,17 +13,6 @@ namespace {
 
 // A login may print much before what matters.
 constexpr std::size_t longest_quotation = 1000;
-
-bool is_user_name(std::string_view user) {
-  constexpr std::string_view first =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
-  const std::string rest = std::string(first) + ".-";
-  if (user.ends_with('$')) {
-    user.remove_suffix(1);
-  }
-  return !user.empty() && first.find(user[0]) != std::string_view::npos &&
-         user.find_first_not_of(rest) == std::string_view::npos;
-}
 
 /// "sudo", "doas": the program of the first word.
 std::string program_of(const AgentStart& start) {
@@ -83,7 +73,7 @@ std::string refusal(const AgentStart& start, const FailedStart& failed) {
 std::string serve_command(const AgentStart& start, const std::string& marker) {
   std::string command;
   if (!start.user.empty()) {
-    if (!is_user_name(start.user)) {
+    if (!plan::is_user_name(start.user)) {
       throw Error(ErrorKind::invalid_plan, "\"" + one_line(start.user) + "\" is no user name");
     }
     for (const auto& word : split_white_space(start.sudo)) {

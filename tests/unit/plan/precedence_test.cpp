@@ -63,7 +63,8 @@ std::string text_of(bool value) {
 const std::vector<Row> rows{
     {"sshUser", [](Settings& s, bool b) { s.ssh_user = b ? "b" : "a"; },
      [](const Node& n) { return n.profiles[0].login.user; }},
-    {"transport", [](Settings& s, bool b) { s.transport = b ? "openssh" : "libssh2"; },
+    {"transport",
+     [](Settings& s, bool b) { s.transport = b ? Transport::openssh : Transport::libssh2; },
      [](const Node& n) { return std::string(name_of(n.profiles.at(0).login.transport)); }},
     {"user", [](Settings& s, bool b) { s.user = b ? "b" : "a"; },
      [](const Node& n) { return n.profiles.at(0).user; }},

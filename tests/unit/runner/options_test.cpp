@@ -109,7 +109,7 @@ TEST_CASE("every flag of run arrives where it belongs") {
   CHECK(overrides.settings.ssh_opts == Words{"-p", "22", "-4"});
   CHECK(overrides.settings.fast_connection == true);
   CHECK(overrides.settings.auto_rollback == false);
-  CHECK(overrides.settings.transport == "openssh");
+  CHECK(overrides.settings.transport == plan::Transport::openssh);
   CHECK(overrides.hostname == "h");
   CHECK(overrides.settings.magic_rollback == false);
   CHECK(overrides.settings.confirm_timeout == plan::Seconds(1));
