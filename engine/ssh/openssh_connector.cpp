@@ -266,6 +266,8 @@ void OpensshConnector::judge_keys(const Login& login) {
 void OpensshConnector::judge_key(const SshLog& log, const std::string& place,
                                  const std::string& whose) {
   try {
+    if (log.host_key_fingerprint.empty()) // nothing to compare, now or later
+      throw Error(ErrorKind::system, "ssh did not write down which host key it saw; is /tmp full?");
     if (log.says("REVOKED HOST KEY"))
       throw Error(*explain_login(log, {}));
     require_same_key(shared_.host_keys.seen(place), key_in(log));

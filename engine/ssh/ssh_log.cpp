@@ -33,11 +33,18 @@ std::string name_of_key(const std::string& text) {
   return "agent key " + text.substr(type + 1, fingerprint - type - 1) + " " + one_line(name);
 }
 
+// "ssh-ed25519 SHA256:…"; of a certificate "TYPE SHA256:…, serial 0 ID …", its key's.
+void read_host_key(const std::string& text, SshLog& log) {
+  const auto words = split_white_space(text.substr(0, text.find(',')));
+  log.host_key_type = words.empty() ? "" : words[0];
+  log.host_key_fingerprint = words.size() < 2 ? "" : words[1];
+}
+
 void read_detail(const std::string& line, SshLog& log) {
   if (const auto key = after(line, "Server host key: ")) {
-    const auto words = split_white_space(*key);
-    log.host_key_type = words.empty() ? "" : words[0];
-    log.host_key_fingerprint = words.size() < 2 ? "" : words[1];
+    read_host_key(*key, log);
+  } else if (const auto certified = after(line, "Server host certificate: ")) {
+    read_host_key(*certified, log);
   } else if (const auto offered = after(line, "Offering public key: ")) {
     log.tried.push_back(name_of_key(*offered));
   } else if (const auto methods = after(line, "Authentications that can continue: ")) {

@@ -16,15 +16,12 @@ using belay::Wait;
 using belay::ssh::HostAddress;
 using belay::ssh::TransportChoice;
 using belay::ssh::test::error_of;
+using belay::ssh::test::holds;
 using belay::ssh::test::must_run;
 using belay::ssh::test::TestSshd;
 using belay::ssh::test::TestTransport;
 
 namespace {
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 std::string make_key(const TestSshd& sshd, const std::string& name,
                      const std::vector<std::string>& options) {
@@ -164,8 +161,8 @@ TEST_CASE("an agent that does not answer is waited for until the deadline, or a 
   agent.add(sshd.user_key());
   agent.freeze();
   const auto address = with(sshd, {"/no/such/file"}, agent.socket);
-  const auto slow = error_of(
-      [&] { client.connect(address, belay::ssh::Purpose::work, {}, Wait::at_most(4s)); });
+  const auto slow =
+      error_of([&] { client.connect(address, belay::ssh::Purpose::work, {}, Wait::at_most(4s)); });
   CHECK(slow.kind() == ErrorKind::unreachable);
   INFO(slow.message());
   CHECK(holds(slow.message(), "ssh-agent"));

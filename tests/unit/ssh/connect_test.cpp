@@ -16,15 +16,12 @@ using belay::ssh::RetryNotice;
 using belay::ssh::SshOptions;
 using belay::ssh::TransportChoice;
 using belay::ssh::test::error_of;
+using belay::ssh::test::holds;
 using belay::ssh::test::listen_anywhere;
 using belay::ssh::test::TestSshd;
 using belay::ssh::test::TestTransport;
 
 namespace {
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 HostAddress address_of(const std::string& hostname) {
   return {"web-1", hostname, "deploy", {"-F", "/dev/null"}, {}};

@@ -12,6 +12,7 @@ using belay::ssh::Notice;
 using belay::ssh::SshOptions;
 using belay::ssh::TransportChoice;
 using belay::ssh::test::error_of;
+using belay::ssh::test::holds;
 using belay::ssh::test::must_run;
 using belay::ssh::test::TestSshd;
 using belay::ssh::test::TestTransport;
@@ -55,10 +56,6 @@ private:
 std::string another_key() {
   const TestSshd other;
   return other.host_key();
-}
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 } // namespace

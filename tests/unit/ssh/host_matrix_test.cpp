@@ -12,6 +12,7 @@ using belay::ssh::Notice;
 using belay::ssh::SshOptions;
 using belay::ssh::TransportChoice;
 using belay::ssh::test::error_of;
+using belay::ssh::test::holds;
 using belay::ssh::test::must_run;
 using belay::ssh::test::TestSshd;
 using belay::ssh::test::TestTransport;
@@ -20,10 +21,6 @@ using belay::ssh::test::TestTransport;
 // with `auto` where only one of them can.
 
 namespace {
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 struct AutoClient {
   std::vector<std::string> notices;
@@ -183,6 +180,28 @@ TEST_CASE("a host's certificate is judged by the ssh program") {
   }
   const auto error = error_of([&] { client.transport.connect(address); });
   CHECK(error.kind() == ErrorKind::host_key_mismatch);
+}
+
+TEST_CASE("a host that shows another certified key in mid-run is refused") {
+  TestSshd plain;
+  make_key(plain, "authority");
+  const auto authority = belay::read_file(plain.directory() / "authority.pub", 4096);
+  const auto host = make_key(plain, "certified");
+  sign(plain, {"-h", "-n", "127.0.0.1"}, host);
+  TestSshd sshd({.lines = {"HostKey " + host, "HostCertificate " + host + "-cert.pub"}});
+  belay::replace_file(sshd.directory() / "known_hosts", "@cert-authority * " + authority);
+  auto address = sshd.address();
+  address.host_key.reset();
+  address.ssh_opts.insert(address.ssh_opts.end(), {"-o", "StrictHostKeyChecking=yes"});
+  AutoClient client;
+  client.transport.connect(address);
+  for (const char* end : {"", ".pub", "-cert.pub"})
+    std::filesystem::remove(host + end);
+  make_key(plain, "certified");
+  sign(plain, {"-h", "-n", "127.0.0.1"}, host);
+  sshd.change_host_keys();
+  CHECK(error_of([&] { client.transport.connect(address); }).kind() ==
+        ErrorKind::host_key_mismatch);
 }
 
 TEST_CASE("without an ssh program libssh2 does what it can") {

@@ -13,16 +13,13 @@ using belay::ssh::Purpose;
 using belay::ssh::SshOptions;
 using belay::ssh::TransportChoice;
 using belay::ssh::test::error_of;
+using belay::ssh::test::holds;
 using belay::ssh::test::must_run;
 using belay::ssh::test::read_to_end;
 using belay::ssh::test::TestSshd;
 using belay::ssh::test::TestTransport;
 
 namespace {
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // A host that is reached over jump hosts, all in one ssh_config of the test's.
 class Network {

@@ -105,6 +105,10 @@ bool wait_until_no_process_with(const std::string& part, Duration limit = std::c
 /// Everything that a command writes to stdout.
 std::string read_to_end(Channel& channel);
 
+inline bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
 /// The Error of a call that must throw one.
 template <class Call> Error error_of(Call call) {
   try {
