@@ -46,9 +46,8 @@ void SudoPrompt::answer(ssh::Channel& channel, const Wait& wait) {
                                        " is wrong, or sudo asks for more than one");
   }
   answered_ = true;
-  auto line = password_->text() + "\n";
-  channel.write(line, wait);
-  wipe(line);
+  const Secret line(password_->text() + "\n", password_->origin()); // wiped whatever happens
+  channel.write(line.text(), wait);
 }
 
 } // namespace belay::run
