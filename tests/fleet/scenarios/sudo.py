@@ -163,6 +163,24 @@ def with_a_password(fleet):
     check.ended(run.wait(), 0)
 
 
+@hosts(2)
+def over_openssh(fleet):
+    """With the ssh program as the transport, what is lost is found again with the password, and so is
+    what another node's failure takes back."""
+    plan = PLAN.replace("DEPLOY_SUDO", "DEPLOY_SUDO, transport: openssh")
+    web, db = [with_deploy(host, "Defaults timestamp_timeout=0", WITH_PASSWORD) for host in fleet]
+    set_password(PASSWORD)
+    deployed_and_undone(web, plan=plan)
+    nobody_knows(web)
+    check.ended(deploy(nodes(db, "two"), plan=plan), 0)
+    waits = "until [ $(wc -l </var/lib/activated) = 2 ] && sleep 3; do sleep 0.1; done\n"
+    check.ended(deploy({**nodes(web, "five"), **nodes(db, "five", waits + "exit 1\n")}, plan=plan), 11)
+    check.runs(web, 2, "two", "one two three two five two")
+    check.runs(db, 1, "two", "two five two")
+    for host in fleet:
+        check.quiet(host)
+
+
 def nobody_knows(host):
     """Nothing that a deploy leaves behind has the password in it, here or there."""
     for folder in [FOLDER, *(host.path(path) for path in ["/var", "/nix/var", "/home",
