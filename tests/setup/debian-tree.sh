@@ -9,7 +9,8 @@
 #   debian-tree.sh [SUITE]           makes it unless it is there (default trixie); prints its folder
 #   debian-tree.sh --path [SUITE]    only prints where it is or would be
 #
-# Needs root, debootstrap and namespaces. About 200 MB, and a minute or two.
+# Needs root, debootstrap and namespaces. About 200 MB, and a minute or two. Ends with 3 where this
+# machine cannot have such a tree, with 1 where making it went wrong.
 set -euo pipefail
 
 only_path=
@@ -49,12 +50,17 @@ complain() {
   echo "debian-tree.sh: $1" >&2
   exit 1
 }
-[ "$(id -u)" = 0 ] || complain "only root can make a Debian $suite tree"
+cannot() {
+  echo "debian-tree.sh: $1" >&2
+  exit 3
+}
+[ "$(id -u)" = 0 ] || cannot "only root can make a Debian $suite tree"
+unshare --mount --pid --fork true 2>/dev/null || cannot "there are no namespaces to make it in"
 command -v debootstrap >/dev/null || complain "there is no debootstrap; tests/run.sh installs it"
 mirror=$(bash "$(dirname "$0")/debian-mirror.sh")
 case $mirror in
 http://* | https://* | file:/*) ;;
-*) complain "debootstrap cannot read from $mirror" ;;
+*) cannot "debootstrap cannot read from $mirror" ;;
 esac
 # debootstrap does not know how apt reaches the mirror.
 eval "$(apt-config shell http_proxy Acquire::http::Proxy https_proxy Acquire::https::Proxy)"
@@ -63,6 +69,9 @@ export http_proxy https_proxy
 mkdir -p "$cache"
 work=$(mktemp -d "$cache/.debian-$suite.XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
+/usr/lib/apt/apt-helper download-file "${mirror%/}/dists/$suite/InRelease" "$work/release" \
+  >/dev/null 2>&1 || cannot "$mirror has no Debian $suite, or cannot be reached"
+rm "$work/release"
 chmod 755 "$work"
 
 # Whatever is mounted in the tree meanwhile, or started, goes with these namespaces.

@@ -4,6 +4,7 @@ in the fleet's network. Its sshd makes login sessions, it can reboot itself, and
 second. Files survive a reboot, and so does nothing else.
 """
 
+import functools
 import os
 import pathlib
 import shutil
@@ -128,6 +129,7 @@ class SystemdHost(Host):
         self._make_mark_file()
 
 
+@functools.cache
 def _require_containers():
     if not shutil.which("systemd-nspawn", path=world.SYSTEM_PATH):
         world.leave_out("there is no systemd-nspawn; tests/run.sh installs it")
