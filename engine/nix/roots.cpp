@@ -6,10 +6,49 @@
 #include "engine/plan/target.h"
 
 #include <algorithm>
+#include <chrono>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace belay::nix {
 
 namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view folder_prefix = "belay-roots.";
+// Long after a run has made and locked its folder.
+constexpr auto abandoned_age = std::chrono::hours(1);
+
+/// An exclusive lock, unless another process has one; of a folder that is this user's alone.
+UniqueFd try_lock(const fs::path& folder) {
+  UniqueFd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat about {};
+  if (!fd || fstat(fd.get(), &about) != 0 || about.st_uid != geteuid() ||
+      flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    return {};
+  }
+  return fd;
+}
+
+bool is_abandoned(const fs::path& folder) {
+  std::error_code error;
+  const auto changed = fs::last_write_time(folder, error);
+  return !error && folder.filename().string().starts_with(folder_prefix) &&
+         fs::file_time_type::clock::now() - changed > abandoned_age && try_lock(folder);
+}
+
+/// What cannot be removed is left to whoever cleans the temporary folder.
+void remove_abandoned(const fs::path& parent) {
+  std::error_code error;
+  for (fs::directory_iterator at(parent, error), end; !error && at != end; at.increment(error)) {
+    if (std::error_code ignored; is_abandoned(at->path())) {
+      fs::remove_all(at->path(), ignored);
+    }
+  }
+}
 
 ProcessSpec root_outputs(const std::vector<StorePath>& paths, const std::string& link) {
   std::vector<std::string> argv{"nix-store", "--realise", "--add-root", link};
@@ -77,10 +116,16 @@ void Roots::add_batch(const std::vector<StorePath>& paths, const Wait& wait) {
 
 std::string Roots::next_link() {
   if (!folder_) {
-    folder_ = std::make_unique<TemporaryDirectory>(
-        (std::filesystem::temp_directory_path() / "belay-roots.").string());
+    make_folder();
   }
   return (folder_->path() / ("batch-" + std::to_string(count_++))).string();
+}
+
+void Roots::make_folder() {
+  const auto parent = fs::temp_directory_path();
+  remove_abandoned(parent);
+  folder_ = std::make_unique<TemporaryDirectory>((parent / folder_prefix).string());
+  lock_ = try_lock(folder_->path());
 }
 
 } // namespace belay::nix

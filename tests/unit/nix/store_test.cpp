@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstdlib>
 #include <memory>
 #include <sys/stat.h>
 
@@ -42,6 +43,32 @@ TEST_CASE("derivations and outputs survive a collection until the store object d
   CHECK_FALSE(exists(goal.output));
   CHECK_FALSE(exists(goal.derivation));
   CHECK(world.run({"nix-store", "--gc", "--print-roots"}).empty());
+}
+
+TEST_CASE("what a killed run kept is let go by a later one, what a live one keeps is not") {
+  PrivateNix world;
+  const auto temporary = world.folder() / "temporary";
+  const auto abandoned = temporary / "belay-roots.killed";
+  std::filesystem::create_directories(abandoned);
+  const auto path_before = std::getenv("TMPDIR") ? std::getenv("TMPDIR") : std::string("/tmp");
+  setenv("TMPDIR", temporary.c_str(), 1);
+  world.write("one", "1");
+  const auto one = store_path(world.run({"nix-store", "--add", (world.folder() / "one").string()}));
+  const auto long_ago = std::filesystem::file_time_type::clock::now() - std::chrono::hours(48);
+  const auto age_all = [&] {
+    for (const auto& entry : std::filesystem::directory_iterator(temporary))
+      std::filesystem::last_write_time(entry.path(), long_ago);
+  };
+  LocalNix young(world.runner());
+  young.root({one}, soon());
+  CHECK(std::filesystem::exists(abandoned)); // it may be about to take its lock
+  age_all();
+  LocalNix later(world.runner());
+  later.root({one}, soon());
+  setenv("TMPDIR", path_before.c_str(), 1);
+  CHECK_FALSE(std::filesystem::exists(abandoned));
+  const auto left = std::filesystem::directory_iterator(temporary);
+  CHECK(std::distance(begin(left), end(left)) == 2);
 }
 
 TEST_CASE("a path that no derivation builds is kept from its evaluation on") {
