@@ -32,7 +32,8 @@ const std::optional<T>& either(const std::optional<T>& a, const std::optional<T>
 
 } // namespace
 
-LoadedPlan::LoadedPlan(const LoadOptions& options) : overrides_(options.overrides) {
+LoadedPlan::LoadedPlan(const LoadOptions& options)
+    : overrides_(options.overrides), nix_arguments_(options.nix_arguments) {
   if (const auto path = plan_file_of(options)) {
     file_ = plan::load_plan_file(*path, problems_);
   }
@@ -98,13 +99,12 @@ std::vector<std::string> LoadedPlan::flakes() const {
   return flakes;
 }
 
-std::vector<nix::EvaluateRequest>
-LoadedPlan::evaluations(const std::vector<std::string>& nix_arguments) const {
+std::vector<nix::EvaluateRequest> LoadedPlan::evaluations() const {
   std::vector<nix::EvaluateRequest> requests;
   for (const std::string& flake : flakes()) {
     nix::EvaluateRequest& request = requests.emplace_back();
     request.flake = flake;
-    request.nix_arguments = nix_arguments;
+    request.nix_arguments = nix_arguments_;
     std::copy_if(targets_.begin(), targets_.end(), std::back_inserter(request.selection),
                  [&](const plan::Target& target) { return target.flake == flake; });
   }
@@ -125,15 +125,23 @@ plan::Plan LoadedPlan::resolve() {
   return plan::resolve(input, problems_);
 }
 
-LoadedPlan load_plan_file(const LoadOptions& options) {
-  return LoadedPlan(options);
+PlanSource::Made LoadedPlan::make(nix::NixStore& store, const nix::ProgressSink& sink,
+                                  const Wait& wait) {
+  Made made;
+  made.evaluation_error = evaluate_all(*this, store, sink, wait);
+  if (!made.evaluation_error) {
+    made.plan = resolve();
+    for (plan::Diagnostic& problem : check_paths(made.plan, store, wait)) {
+      problems_.push_back(std::move(problem));
+    }
+  }
+  return made;
 }
 
-std::optional<std::string> evaluate_all(LoadedPlan& loaded, const LoadOptions& options,
-                                        nix::NixStore& store, const nix::ProgressSink& sink,
-                                        const Wait& wait) {
+std::optional<std::string> evaluate_all(LoadedPlan& loaded, nix::NixStore& store,
+                                        const nix::ProgressSink& sink, const Wait& wait) {
   std::optional<std::string> problem;
-  for (const nix::EvaluateRequest& request : loaded.evaluations(options.nix_arguments)) {
+  for (const nix::EvaluateRequest& request : loaded.evaluations()) {
     try {
       loaded.add_evaluation(request.flake, store.evaluate(request, sink, wait));
     } catch (const Error& error) {

@@ -17,15 +17,9 @@ using event::ExitCode;
 
 MadePlan make_plan(const LoadOptions& options, nix::NixStore& store, const nix::ProgressSink& sink,
                    const Wait& wait) {
-  MadePlan made;
-  LoadedPlan loaded = load_plan_file(options);
-  made.evaluation_error = evaluate_all(loaded, options, store, sink, wait);
-  made.plan = loaded.resolve();
-  made.problems = loaded.problems();
-  for (plan::Diagnostic& problem : check_paths(made.plan, store, wait)) {
-    made.problems.push_back(std::move(problem));
-  }
-  return made;
+  LoadedPlan source(options);
+  auto made = source.make(store, sink, wait);
+  return {std::move(made.plan), source.problems(), std::move(made.evaluation_error)};
 }
 
 MadePlan make_local_plan(const LoadOptions& options) {

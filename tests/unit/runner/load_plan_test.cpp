@@ -21,7 +21,7 @@ struct Folder {
 };
 
 std::optional<std::string> evaluate(LoadedPlan& loaded, FakeStore& store) {
-  return evaluate_all(loaded, {}, store, [](const nix::Progress&) {}, {});
+  return evaluate_all(loaded, store, [](const nix::Progress&) {}, {});
 }
 
 } // namespace
@@ -29,9 +29,10 @@ std::optional<std::string> evaluate(LoadedPlan& loaded, FakeStore& store) {
 TEST_CASE("one evaluation a flake, with its targets, in their order") {
   LoadOptions options;
   options.overrides.targets = {"b#x", "a", "b#y.z"};
+  options.nix_arguments = {"--option"};
   const LoadedPlan loaded(options);
   CHECK(loaded.flakes() == Words{"b", "a"});
-  const auto requests = loaded.evaluations({"--option"});
+  const auto requests = loaded.evaluations();
   REQUIRE(requests.size() == 2);
   CHECK(requests[0].flake == "b");
   CHECK(requests[0].selection.size() == 2);
@@ -91,13 +92,13 @@ TEST_CASE("a plan file that does not say which flake leads to none") {
        {"a: [", "- x\n", "version: 1\nflake: [a]\n", "version: 1\ntargets: [3]\n"}) {
     INFO(yaml);
     LoadedPlan loaded(folder.with(yaml));
-    CHECK(loaded.evaluations({}).empty());
+    CHECK(loaded.evaluations().empty());
     CHECK(plan::has_errors(loaded.problems()));
     CHECK(loaded.resolve().nodes.empty());
   }
   LoadOptions missing;
   missing.plan_file = "/nonexistent/belay.yaml";
-  CHECK(LoadedPlan(missing).evaluations({}).empty());
+  CHECK(LoadedPlan(missing).evaluations().empty());
 }
 
 TEST_CASE("without a plan file and a target it is the flake in this folder") {
@@ -126,7 +127,7 @@ TEST_CASE("a cancelled evaluation is no problem of the plan's") {
   cancel.cancel();
   const Wait wait = Wait::at_most(std::chrono::seconds(1), cancel.token());
   CHECK_THROWS_AS(evaluate_all(
-                      loaded, {}, store, [](const nix::Progress&) {}, wait),
+                      loaded, store, [](const nix::Progress&) {}, wait),
                   Error);
 }
 
