@@ -14,12 +14,16 @@ bool was_recorded(const RecordedProfile& recorded, int number) {
          recorded.numbers.end();
 }
 
-/// Back to a generation: by its number where that still means the same, else by its path.
-Problem restore_generation(ProfileStore& profiles, const RecordedProfile& recorded) {
+bool means_the_same(ProfileStore& profiles, const RecordedProfile& recorded) {
   const auto existing = profiles.generations(recorded.path);
   const auto found = existing.find(*recorded.generation.number);
-  if (found != existing.end() && found->second == recorded.generation.path &&
-      !profiles.switch_generation(recorded.path, found->first) &&
+  return found != existing.end() && found->second == recorded.generation.path;
+}
+
+/// Back to a generation: by its number where that still means the same, else by its path.
+Problem restore_generation(ProfileStore& profiles, const RecordedProfile& recorded) {
+  if (means_the_same(profiles, recorded) &&
+      !profiles.switch_generation(recorded.path, *recorded.generation.number) &&
       is_restored(profiles.read(recorded.path), recorded)) {
     return std::nullopt;
   }
@@ -41,9 +45,11 @@ Problem restore(ProfileStore& profiles, const RecordedProfile& recorded) {
   }
   auto problem = restore_generation(profiles, recorded);
   if (!is_restored(profiles.read(recorded.path), recorded)) {
-    // nix-env could not (a full disk, a broken database): the old path under the old name is
-    // still better than the new one.
-    const auto last = profiles.restore_link(recorded.path, recorded.generation.path);
+    // nix-env could not (a full disk, a broken database). Where the old generation is gone, too,
+    // its path under the profile's name is still better than the new one.
+    const auto last = profiles.restore_link(recorded.path, means_the_same(profiles, recorded)
+                                                               ? *recorded.link
+                                                               : recorded.generation.path);
     problem = problem ? problem : last;
   }
   return problem;

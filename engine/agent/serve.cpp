@@ -78,7 +78,10 @@ ReplyBody Server::with(const std::string& transaction, Function function) {
   if (!snapshot) {
     return unknown(transaction);
   }
-  RequestQueue(files).touch(host_.clock.now(), boot_id());
+  try {
+    RequestQueue(files).touch(host_.clock.now(), boot_id());
+  } catch (const Error&) { // a full disk: a keeper that ends sooner is no reason to say nothing
+  }
   teller_.follow(files, {.output_from_start = false});
   return function(files, *snapshot);
 }

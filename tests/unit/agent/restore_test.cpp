@@ -154,7 +154,17 @@ TEST_CASE("restore: without a working nix-env the link is put back by hand") {
   c.deploy();
   c.target.nix_env_broken = true;
   CHECK_FALSE(c.restore());
-  CHECK(c.current() == old_path);
+  CHECK(c.target.link == "system-41-link");
+}
+
+TEST_CASE("restore: without a working nix-env and the old generation the link leads into the store") {
+  Case c;
+  c.target.install(41, old_path);
+  c.deploy();
+  c.target.nix_env_broken = true;
+  c.target.numbered[41] = other_path;
+  CHECK_FALSE(c.restore());
+  CHECK(c.target.link == old_path);
 }
 
 TEST_CASE("restore: what could not be put back is never called restored") {
