@@ -6,7 +6,7 @@
 set -eu
 root=$1 name=$2 programs=${3%/}
 
-mount --bind "$root" "$root"
+mount --rbind "$root" "$root"
 mount --bind "$programs/usr" "$root/usr"
 mount -o remount,bind,ro "$root/usr"
 mount --rbind /dev "$root/dev"

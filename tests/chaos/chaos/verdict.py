@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What has to be true after a seed, read from the hosts first and from what the runs said second."""
+
+import json
+import time
+
+from fleet import check
+from fleet.runner import wait_until
+
+SETTLED = 150
+"""Seconds in which every target has decided: script and its killing, confirm time, the lock's minute,
+the keeper's minute."""
+
+
+def transactions(host):
+    """As the agent itself tells them; [] where there never was one."""
+    for agent in host.path("/nix/store").glob("*-belay-agent"):
+        code, out, err = host.run(f"/nix/store/{agent.name}", "status", "--json")
+        assert code == 0, f"{host.name}: belay-agent status: exit {code}: {err}"
+        return json.loads(out)["transactions"]
+    return []
+
+
+def settle(host, recover):
+    """Waits until nothing is open. What nobody owns any more is ended as at the next boot."""
+    end = time.monotonic() + SETTLED
+    while open_ones := [one for one in transactions(host) if one.get("open", True)]:
+        assert time.monotonic() < end, f"{host.name}: still open: {open_ones}"
+        if not any(one.get("kept") for one in open_ones):
+            time.sleep(1.5)  # one that was killed may be about to be started anew
+            if not any(one.get("kept") for one in transactions(host)):
+                recover(host)
+        time.sleep(0.1)
+
+
+def host_is_whole(host, before, wanted):
+    """The profile is what was recorded or what somebody wanted, and its activation ran last."""
+    check.reachable(host)
+    wait_until(lambda: not check.agents(host), f"{host.name}: no agent left, but "
+               f"{check.agents(host)}", 90)
+    now = check.installed(host)
+    version = now and now[1]
+    assert version in {before.version, *wanted}, \
+        f"{host.name}: {now} is neither {before.version} nor any of {wanted}"
+    if version:
+        check.equal(check.activated(host)[-1], version, f"{host.name}: last activation")
+    missing = before.generations - set(check.generations(host))
+    assert not missing, f"{host.name}: generations {missing} are gone"
+    left = [str(path) for path in host.path("/nix/var/nix/belay").rglob("*")
+            if path.is_file() and path.name.startswith(("pending", "tmp"))]
+    open_files = [name for name in left if "/pending" in name]
+    assert not open_files or not transactions(host) or all(
+        not one.get("open") for one in transactions(host)), f"{host.name}: {open_files}"
+    return version
+
+
+def told_the_truth(run, hosts, before, now, version, rivals):
+    """Every verdict of a run, against what the hosts are now."""
+    others = {other for other in rivals if other != version}
+    for host in hosts:
+        ends = run.select("node.finished", node=host.name)
+        if not ends:
+            continue
+        end, was = ends[0]["data"], before[host.name]
+        seen, what = now[host.name], f"{host.name} is at {now[host.name]}, was told {ends[0]['data']}"
+        if end["outcome"] == "success":
+            assert seen in {version_of(version, was), *others}, f"a wrong green: {what}"
+            assert version_of(version, was) in check.activated(host), f"green, never activated: {what}"
+        elif end["outcome"] == "failure" and end["rollback"] == "succeeded":
+            assert seen in {was.version, *others, *_beside(was, others)}, f"a wrong rollback: {what}"
+        elif end["outcome"] == "skipped":
+            assert seen in {was.version, *others}, f"skipped, yet touched: {what}"
+        elif end["rollback"] == "none" and not end["changed"] and end["outcome"] != "cancelled":
+            assert seen in {was.version, *others}, f"unchanged, yet changed: {what}"
+
+
+def version_of(version, was):
+    return was.version if was.same else version
+
+
+def _beside(was, others):
+    """What a run rolls back to where a rival deployed before it."""
+    return {was.version} | others
+
+
+def killed(run):
+    """A run that had no say in its end: what it wrote is whole up to there."""
+    events = run.events()
+    check.equal([event["seq"] for event in events], list(range(1, len(events) + 1)), "seq")
+    assert not run.select("run.finished"), "killed after its end"
+
+
+def reports_are_whole(run):
+    if run.exit_code == -9:
+        killed(run)
+    else:
+        check.ended(run, run.exit_code)
+        _exit_code_is_the_worst(run)
+
+
+def _exit_code_is_the_worst(run):
+    ends = [event["data"] for event in run.select("node.finished")]
+    good = bool(ends) and all(end["outcome"] == "success" for end in ends)
+    assert (run.exit_code == 0) == good, f"exit {run.exit_code} with {ends}"
+    if any(end["rollback"] in ("failed", "unknown") and end["outcome"] != "cancelled"
+           for end in ends) and run.exit_code not in (130, 143):
+        check.equal(run.exit_code, 12, f"exit code with {ends}")

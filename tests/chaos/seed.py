@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Plays one seed of the fault campaign on hosts of its own: seed.py NUMBER."""
+
+import dataclasses
+import os
+import pathlib
+import sys
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "fleet"))
+
+# pylint: disable=wrong-import-position
+from chaos import draw, faults, verdict
+from fleet import check, flake, runner, world
+from fleet.fleet import Fleet
+from fleet.flake import node, package
+from fleet.host import Host
+from scenario import tell_all
+
+SETTINGS = {"confirmTimeout": 4, "activationTimeout": 5}
+
+
+class SmallDiskHost(Host):
+    """Its /nix can be filled."""
+
+    def _lay_out(self):
+        super()._lay_out()
+        world.run("mount", "-t", "tmpfs", "-o", f"size={faults.DISK},mode=0755", "nix",
+                  self.path("/nix"))
+
+
+@dataclasses.dataclass
+class Before:
+    version: str
+    generations: set
+    same: bool
+
+
+def main():
+    case = draw.draw(int(sys.argv[1]))
+    os.environ["BELAY_BIN"] = os.path.abspath(
+        os.environ.get("BELAY_BIN", world.REPOSITORY / "build/dev/bin/belay"))
+    world.enter(keep=[pathlib.Path(os.environ["BELAY_BIN"]).parent])
+    print(case.words(), flush=True)
+    fleet = Fleet(len(case.hosts), make_host=SmallDiskHost)
+    try:
+        play(case, fleet)
+    except Exception:
+        tell_all(fleet)
+        print(case.words())
+        traceback.print_exc()
+        sys.exit(1)
+
+
+def good(version):
+    return package(version, draw.MEND)
+
+
+def make_past(case, fleet):
+    """The hosts as they are before; what each has is what its deploy must go back to."""
+    for version in ("one", "two"):
+        having = {host.name: node(host, good(version)) for host, plan in zip(fleet, case.hosts)
+                  if plan.past != "none" and (version == "one" or "two" in plan.past)}
+        if having:
+            check.ended(runner.deploy(having, **SETTINGS), 0)
+    for host, plan in zip(fleet, case.hosts):
+        if plan.past == "back to one of two":
+            profile = "/nix/var/nix/profiles/system"
+            host.output("nix-env", "-p", profile, "--switch-generation", "1")
+            host.output("env", f"PROFILE={profile}", f"{profile}/deploy-rs-activate")
+
+
+def wanted(case, fleet, version):
+    nodes = {}
+    for host, plan in zip(fleet, case.hosts):
+        path = (good(check.installed(host)[1]) if plan.same
+                else package(version, draw.SCRIPTS[plan.script]))
+        nodes[host.name] = node(host, path)
+    return nodes
+
+
+def start(case, nodes, number):
+    folder = flake.write(runner.FOLDER / f"flake-{number}", nodes, **SETTINGS,
+                         magicRollback=case.magic)
+    return runner.Run(folder, "--on-failure", case.on_failure, "--transport", case.transport)
+
+
+def play(case, fleet):
+    make_past(case, fleet)
+    before = {host.name: Before((check.installed(host) or (0, None))[1],
+                                set(check.generations(host)) if plan.past != "none" else set(),
+                                plan.same) for host, plan in zip(fleet, case.hosts)}
+    nodes = wanted(case, fleet, "new")
+    rival_nodes = {host.name: node(host, good("rival")) for host in fleet}
+    place = faults.Place(fleet)
+    rivals = faults.Rivals(lambda number: start(case, rival_nodes, f"rival-{number}"))
+    run = start(case, nodes, "main")
+    attacks = [faults.Attack(fault, place, run, rivals.start) for fault in case.faults]
+    for attack in attacks:
+        attack.start()
+    ended = run_to_end(run)
+    for attack in attacks:
+        attack.join(20)
+        attack.done.set()
+        attack.join()
+        if attack.error:
+            raise attack.error
+    place.put_right()
+    rivals.wait()
+    judge(case, fleet, before, [(ended, "new"), *((one, "rival") for one in rivals.runs)])
+
+
+def run_to_end(run):
+    runner.PATIENCE = 150
+    return run.wait()
+
+
+def judge(case, fleet, before, runs):
+    versions = {version for _, version in runs}
+    for host in fleet:
+        verdict.settle(host, faults.recover)
+    now = {host.name: verdict.host_is_whole(host, before[host.name], versions) for host in fleet}
+    for run, version in runs:
+        verdict.reports_are_whole(run)
+        verdict.told_the_truth(run, fleet, before, now, version, versions)
+    after = {host.name: node(host, good("after")) for host in fleet}
+    last = check.ended(runner.deploy(after, **SETTINGS), 0)
+    for host in fleet:
+        check.equal(check.installed(host)[1], "after", f"{host.name}: the next deploy")
+        check.equal(check.activated(host)[-1], "after", f"{host.name}: the next deploy")
+    print("held:", now, [run.exit_code for run, _ in runs], last.exit_code)
+
+
+if __name__ == "__main__":
+    main()
