@@ -104,6 +104,11 @@ std::string head_line(const Plan& plan) {
 
 } // namespace
 
+template <> std::span<const std::string_view> names_of<OnFailure>() {
+  static constexpr std::array<std::string_view, 2> names{"stop", "continue"};
+  return names;
+}
+
 bool is_user_name(std::string_view name) {
   if (name.ends_with('$')) {
     name.remove_suffix(1);

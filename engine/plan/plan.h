@@ -8,12 +8,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 // What shall be true when the run is over: nodes, their profiles with every setting resolved, and
 // the policy of the run. Values only, immutable once resolved; nothing here knows how it is done.
-// Names of nodes and profiles are data from outside: any text but NUL.
+// Names of nodes and profiles are data from outside: any text but NUL. What is added here is named
+// in plan_fields.h, too, which the JSON form is made from.
 
 namespace belay::plan {
 
@@ -49,6 +52,7 @@ struct Profile {
   BootDefault boot_default = BootDefault::with_activation;
   bool fast_connection = false; ///< true: the target does not ask its substituters
   std::optional<SecretSource> sudo_password = {}; ///< only where sudo is used
+  bool operator==(const Profile&) const = default;
 };
 
 struct Node {
@@ -60,9 +64,11 @@ struct Node {
   std::vector<std::string> unevaluated_profiles; ///< names, where evaluation_error is set
   std::optional<std::string> evaluation_error; ///< this node failed to evaluate; profiles is empty
   bool skip = false;                           ///< `skip: true` in the plan file
+  bool operator==(const Node&) const = default;
 };
 
 enum class OnFailure { stop, proceed }; ///< `proceed` is spelled "continue"
+template <> std::span<const std::string_view> names_of<OnFailure>();
 
 /// How many nodes may be in a stage at once; all at least 1.
 struct Limits {
@@ -70,6 +76,7 @@ struct Limits {
   int build = 1;
   int copy = 4;
   int activate = 8;
+  bool operator==(const Limits&) const = default;
 };
 
 struct Policy {
@@ -78,11 +85,13 @@ struct Policy {
   int parallel = 8;               ///< nodes worked on at once
   Limits limits;
   Seconds grace{6}; ///< after a first signal, for nodes that are activating
+  bool operator==(const Policy&) const = default;
 };
 
 struct Reports {
   std::optional<std::string> events; ///< path, "-" or "fd:N"
   std::optional<std::string> junit;
+  bool operator==(const Reports&) const = default;
 };
 
 /// One of `webhooks`. Secrets are resolved by the runner, never stored here.
@@ -93,6 +102,7 @@ struct Webhook {
   bool allow_http = false;
   Seconds timeout{15};
   int line = 0; ///< in the plan file
+  bool operator==(const Webhook&) const = default;
 };
 
 struct Plan {
@@ -103,6 +113,7 @@ struct Plan {
   Policy policy;
   Reports reports;
   std::vector<Webhook> webhooks;
+  bool operator==(const Plan&) const = default;
 };
 
 /// "FLAKE#NODE" with the node quoted where Nix's attribute syntax needs it.
