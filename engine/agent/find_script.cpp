@@ -36,6 +36,12 @@ std::optional<ScriptCommand> find_script(const std::string& generation, ScriptCa
   return std::nullopt;
 }
 
+const std::vector<std::string>& activation_programs() {
+  static const std::vector<std::string> names = {"deploy-rs-activate",
+                                                 "bin/switch-to-configuration"};
+  return names;
+}
+
 std::string activated_by(const std::string& generation) {
   // A system's own store path is where its switch-to-configuration really stands.
   const auto program = real_path(fs::path(generation) / "bin/switch-to-configuration");

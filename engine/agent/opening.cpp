@@ -186,7 +186,8 @@ std::optional<Refusal> Opening::check_scripts() {
     const auto& closure = profile.wanted.closure;
     if (!find_script(closure, ScriptCall::Kind::activation)) {
       return Refusal{"no-activation",
-                     closure + " has neither deploy-rs-activate nor bin/switch-to-configuration",
+                     "profile \"" + profile.wanted.name + "\": nothing activates " + closure +
+                         ": it has neither " + join(activation_programs(), " nor "),
                      {}};
     }
     if (profile.wanted.boot_after_confirm) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 // Running the script of a generation: what it may assume, and how it ends. Its own exit decides;
 // children that it leaves behind go on, even with its output open. At its deadline, though, all of
@@ -70,6 +71,9 @@ struct ScriptCommand {
   std::string argument; ///< may be empty
 };
 std::optional<ScriptCommand> find_script(const std::string& generation, ScriptCall::Kind kind);
+
+/// The names below a closure of which one has to be a program, or nothing activates it.
+const std::vector<std::string>& activation_programs();
 
 /// The generation that really gets activated: a profile may wrap it. Empty where that cannot be
 /// told.

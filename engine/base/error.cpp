@@ -17,6 +17,8 @@ std::string_view reason_of(ErrorKind kind) {
     return "evaluation-failed";
   case ErrorKind::build_failed:
     return "build-failed";
+  case ErrorKind::no_activation:
+    return "no-activation";
   case ErrorKind::copy_failed:
     return "copy-failed";
   case ErrorKind::unreachable:

@@ -21,6 +21,7 @@ enum class ErrorKind {
   nothing_selected,      ///< the targets select no node
   evaluation_failed,     ///< `nix eval` failed
   build_failed,          ///< a derivation failed to build
+  no_activation,         ///< a closure has no program that activates it
   copy_failed,           ///< the closure could not be copied
   unreachable,           ///< no connection: no route, refused, reset, timed out, name unknown
   host_key_mismatch,     ///< the host is not who we expect

@@ -44,6 +44,11 @@ std::vector<bool> LocalNix::valid(const std::vector<StorePath>& paths, const Wai
   return valid_paths(runner_, paths, wait);
 }
 
+std::optional<bool> LocalNix::has_program(const StorePath& path,
+                                          const std::vector<std::string>& names) const {
+  return has_program_below(path, names);
+}
+
 void LocalNix::root(const std::vector<StorePath>& paths, const Wait& wait) {
   roots_.add(paths, wait);
 }

@@ -30,6 +30,8 @@ public:
                                  const std::vector<std::string>& nix_arguments,
                                  const ProgressSink& sink, const Wait& wait) override;
   std::vector<bool> valid(const std::vector<StorePath>& paths, const Wait& wait) override;
+  std::optional<bool> has_program(const StorePath& path,
+                                  const std::vector<std::string>& names) const override;
   void root(const std::vector<StorePath>& paths, const Wait& wait) override;
   StorePath add_file(const std::filesystem::path& file, const Wait& wait) override;
   ClosureSize closure_size(const std::vector<StorePath>& paths, const Wait& wait) override;

@@ -98,6 +98,11 @@ public:
   /// Which of these are valid in the local store.
   virtual std::vector<bool> valid(const std::vector<StorePath>& paths, const Wait& wait) = 0;
 
+  /// Whether one of these names below a valid path is a program. nullopt where that cannot be seen:
+  /// the store may be another machine's, or below another root.
+  virtual std::optional<bool> has_program(const StorePath& path,
+                                          const std::vector<std::string>& names) const = 0;
+
   /// Keeps these (derivations, outputs) from the garbage collector until the store object dies.
   /// Invalid ones are left out.
   virtual void root(const std::vector<StorePath>& paths, const Wait& wait) = 0;

@@ -5,7 +5,10 @@
 #include "engine/base/text.h"
 #include "engine/nix/command.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <set>
+#include <unistd.h>
 
 namespace belay::nix {
 
@@ -41,7 +44,23 @@ std::set<std::string> invalid_of(ProcessRunner& runner, std::span<const StorePat
   return invalid;
 }
 
+bool is_program(const std::filesystem::path& path) {
+  std::error_code problem;
+  return std::filesystem::is_regular_file(path, problem) && access(path.c_str(), X_OK) == 0;
+}
+
 } // namespace
+
+std::optional<bool> has_program_below(const StorePath& path,
+                                      const std::vector<std::string>& names) {
+  const std::filesystem::path folder(path.string());
+  std::error_code problem;
+  if (!std::filesystem::exists(folder, problem)) {
+    return std::nullopt;
+  }
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return is_program(folder / name); });
+}
 
 std::vector<bool> valid_paths(ProcessRunner& runner, std::span<const StorePath> paths,
                               const Wait& wait) {

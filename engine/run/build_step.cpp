@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/run/build_step.h"
 
+#include "engine/agent/scripts.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "engine/event/event_json.h"
@@ -121,15 +122,35 @@ private:
       event::StageFinished done;
       done.duration = BootClock::now() - started_;
       done.changed = !result.cached;
-      if (!result.valid) {
+      std::string message;
+      if (const auto problem = problem_of(profile, result)) {
         node.outcome = done.outcome = Outcome::failure;
-        node.reason = done.reason = reason_of(ErrorKind::build_failed);
-        node.message = explain(index, profile, result.error);
+        node.reason = done.reason = reason_of(*problem);
+        node.message = message =
+            explain(index, profile,
+                    problem == ErrorKind::build_failed ? result.error : inert(profile.path));
       }
-      tell(index, profile, done, result.valid ? event::Level::info : event::Level::error,
-           result.valid ? std::string() : node.message);
+      tell(index, profile, done, message.empty() ? event::Level::info : event::Level::error,
+           message);
     }
     node_results_.push_back(std::move(node));
+  }
+
+  /// A closure that nothing activates is found here, before anything is copied for it; what cannot
+  /// be looked into here, the agent looks into on the target.
+  std::optional<ErrorKind> problem_of(const plan::Profile& profile,
+                                      const nix::BuildResult& result) const {
+    if (!result.valid) {
+      return ErrorKind::build_failed;
+    }
+    const bool inert = store_.has_program(profile.path, agent::activation_programs()) == false;
+    return inert ? std::optional(ErrorKind::no_activation) : std::nullopt;
+  }
+
+  static std::string inert(const StorePath& path) {
+    return "nothing activates " + path.string() + ": it has neither " +
+           join(agent::activation_programs(), " nor ") +
+           "; make it with a function of lib.SYSTEM.activate";
   }
 
   /// The first line is the message, the whole of it belongs to the node's log.

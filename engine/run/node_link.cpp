@@ -124,7 +124,7 @@ Error error_of(const agent::Refusal& refusal) {
   const auto kind = refusal.reason == "lock-held"       ? ErrorKind::lock_held
                     : refusal.reason == "path-invalid"  ? ErrorKind::copy_failed
                     : refusal.reason == "nix-missing"   ? ErrorKind::nix_missing
-                    : refusal.reason == "no-activation" ? ErrorKind::invalid_plan
+                    : refusal.reason == "no-activation" ? ErrorKind::no_activation
                     : refusal.reason == "system"        ? ErrorKind::system
                                                         : ErrorKind::protocol;
   return Error(kind,

@@ -250,6 +250,11 @@ public:
     }
     return result;
   }
+  std::optional<bool> has_program(const StorePath& path,
+                                  const std::vector<std::string>&) const override {
+    const std::lock_guard lock(world_.mutex);
+    return !world_.inert.contains(path.string());
+  }
   void root(const std::vector<StorePath>&, const Wait&) override {}
   StorePath add_file(const std::filesystem::path&, const Wait&) override {
     const std::lock_guard lock(world_.mutex);

@@ -83,6 +83,7 @@ public:
   std::map<std::string, Script> scripts; ///< by closure; others end well
   std::set<std::string> local_store;     ///< valid on the runner
   std::set<std::string> unbuildable;     ///< outputs
+  std::set<std::string> inert;           ///< outputs that nothing activates
   mutable std::recursive_mutex mutex;    ///< guards everything above while steps run
 
   std::unique_ptr<ssh::Transport> transport();

@@ -24,8 +24,17 @@ HEAD = """\
       switch = if switch == null then "" else "#!/bin/sh\\nset -eu\\n" + switch;
       args = [ "-c" "set -eu; mkdir -p $out/bin; put() { printf %%s \\"$2\\" >$out/$1; chmod +x $out/$1; }; put deploy-rs-activate \\"$text\\"; test -z \\"$switch\\" || put bin/switch-to-configuration \\"$switch\\"" ];
     };
+    quote = text: "'" + builtins.replaceStrings [ "'" ] [ "'\\\\''" ] text + "'";
+    files = name: programs: derivation {
+      inherit name;
+      system = "%s";
+      builder = "/bin/sh";
+      PATH = "/usr/bin:/bin";
+      args = [ "-euc" ("put() { mkdir -p $out/$(dirname $1); printf %%s \\"$2\\" >$out/$1; chmod +x $out/$1; };"
+        + toString (map (path: "put ${quote path} ${quote programs.${path}};") (builtins.attrNames programs))) ];
+    };
   in {
-    deploy = """ % SYSTEM
+    deploy = """ % (SYSTEM, SYSTEM)
 
 
 class Expression(str):
@@ -69,6 +78,17 @@ def system(version, script=""):
     switch = SWITCH.format(version=version) + script
     return Expression(f"package {to_nix('app-' + version)} {to_nix(ACTIVATE_SYSTEM)} "
                       f"{to_nix(switch)}")
+
+
+def system_alone(version, script=""):
+    """A system as NixOS makes it by itself: no deploy-rs-activate."""
+    return files("app-" + version, {"bin/switch-to-configuration": "#!/bin/sh\nset -eu\n"
+                                    + SWITCH.format(version=version) + script})
+
+
+def files(name, programs):
+    """A closure of these programs, by their paths in it."""
+    return Expression(f"files {to_nix(name)} {to_nix(programs)}")
 
 
 def profile(path, **settings):

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "tests/catch.h"
 #include "tests/unit/nix/private_nix.h"
 
@@ -147,6 +148,21 @@ TEST_CASE("a machine without Nix is told what to install") {
   }
   setenv("PATH", path.c_str(), 1);
   CHECK_THAT(message, Contains("apt-get install nix-bin"));
+}
+
+TEST_CASE("a program below a path is seen, and so is that there is none") {
+  PrivateNix world;
+  const LocalNix nix(world.runner());
+  const auto folder = world.folder() / "closure";
+  std::filesystem::create_directories(folder / "bin");
+  replace_file(folder / "bin/switch", "#!/bin/sh\n", {.mode = 0755});
+  replace_file(folder / "text", "no program", {.mode = 0644});
+  const auto path =
+      store_path(std::string(trim(world.run({"nix-store", "--add", folder.string()}))));
+  CHECK(nix.has_program(path, {"activate", "bin/switch"}) == true);
+  CHECK(nix.has_program(path, {"activate", "text", "bin"}) == false);
+  const auto elsewhere = store_path("/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-elsewhere");
+  CHECK(nix.has_program(elsewhere, {"bin/switch"}) == std::nullopt);
 }
 
 } // namespace belay::nix

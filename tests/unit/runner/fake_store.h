@@ -41,6 +41,10 @@ public:
                                       const Wait&) override {
     throw unexpected();
   }
+  std::optional<bool> has_program(const StorePath&,
+                                  const std::vector<std::string>&) const override {
+    throw unexpected();
+  }
   void root(const std::vector<StorePath>&, const Wait&) override { throw unexpected(); }
   StorePath add_file(const std::filesystem::path&, const Wait&) override { throw unexpected(); }
   nix::ClosureSize closure_size(const std::vector<StorePath>&, const Wait&) override {

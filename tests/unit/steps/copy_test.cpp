@@ -29,6 +29,16 @@ TEST_CASE("a build that fails names the log's first line and copies nothing") {
   CHECK_FALSE(result.touched);
 }
 
+TEST_CASE("a closure that nothing activates fails its build, and its path is named") {
+  StepHarness harness;
+  harness.world.inert.insert(StepHarness::new_closure("system"));
+  const auto result = harness.step(StepKind::build);
+  CHECK(result.outcome == Outcome::failure);
+  CHECK(result.reason == "no-activation");
+  CHECK(result.message.find("nothing activates " + StepHarness::new_closure("system")) == 0);
+  CHECK(harness.ended("system", Stage::build).reason == "no-activation");
+}
+
 TEST_CASE("a host that cannot be reached is an error, untouched, with every stage accounted for") {
   StepHarness harness;
   harness.host().reachable = false;
