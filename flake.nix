@@ -16,9 +16,39 @@
       ];
 
       eachSystem = f: lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
+
+      # What is deployed to, with deploy-rs's lib for each.
+      targets = systems ++ [
+        "x86_64-darwin"
+        "aarch64-darwin"
+      ];
+
+      libFor =
+        pkgs:
+        import ./nix/lib.nix {
+          inherit (pkgs.stdenv.hostPlatform) system;
+          inherit (pkgs) coreutils;
+          shell = pkgs.runtimeShell;
+          agent = (import ./nix/packages.nix pkgs).belay-agent;
+        };
     in
     {
-      overlays.default = final: _prev: import ./nix/packages.nix final;
+      # activate.nixos and its like, deployChecks: as in deploy-rs, whose input this one can take
+      # the place of.
+      lib = lib.genAttrs targets (system: libFor nixpkgs.legacyPackages.${system});
+
+      # deploy-rs stays nixpkgs' program; its overlay's users find their lib and the program beside.
+      overlays.default =
+        final: prev:
+        import ./nix/packages.nix final
+        // {
+          deploy-rs =
+            prev.deploy-rs or { }
+            // lib.optionalAttrs (prev ? deploy-rs) { inherit (prev) deploy-rs; }
+            // {
+              lib = libFor final;
+            };
+        };
 
       packages = eachSystem (
         pkgs:
@@ -66,6 +96,12 @@
         {
           inherit belay belay-agent;
           tests = pkgs.callPackage ./nix/tests.nix { inherit belay; };
+          machines = pkgs.testers.runNixOSTest (
+            import ./nix/vm-tests.nix {
+              inherit belay;
+              deploy = libFor pkgs;
+            }
+          );
         }
       );
 

@@ -13,7 +13,10 @@ let
     riscv64-linux = pkgs.pkgsCross.riscv64;
   };
 
-  agentFrom = packages: packages.pkgsStatic.callPackage ./agent.nix { };
+  # There is no static libc on darwin.
+  agentFrom =
+    packages:
+    (if packages.stdenv.hostPlatform.isDarwin then packages else packages.pkgsStatic).callPackage ./agent.nix { };
 in
 rec {
   belay-agent = agentFrom pkgs;

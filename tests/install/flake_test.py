@@ -49,8 +49,8 @@ def outputs(work):
     flake = Flake(work)
     flake.nix("flake", "check", "--no-build", f"path:{flake.folder}")
     shown = json.loads(flake.nix("flake", "show", "--json", f"path:{flake.folder}"))
-    place.equal(sorted(shown), ["apps", "checks", "devShells", "formatter", "nixosModules",
-                                "overlays", "packages"], "outputs")
+    place.equal(sorted(shown), ["apps", "checks", "devShells", "formatter", "lib",
+                                "nixosModules", "overlays", "packages"], "outputs")
     packages = sorted(["default", "belay", "belay-agent", "belay-with-every-agent",
                        *(f"belay-agent-{target}" for target in TARGETS)])
     for system in SYSTEMS:
@@ -98,6 +98,109 @@ def sources(work):
     place.equal("tests" in os.listdir(source), False, "tests in the runner's source")
 
 
+def lib(work):
+    """Each system has deploy-rs's functions, and the overlay has them where deploy-rs's has them."""
+    flake = Flake(work)
+    functions = flake.value("lib", """builtins.mapAttrs (_: lib: {
+        activate = builtins.attrNames lib.activate;
+        lib = builtins.attrNames lib;
+        made = (lib.activate.noop { name = "x"; outPath = builtins.storeDir; }).system;
+      })""")
+    place.equal(sorted(functions), sorted([*SYSTEMS, "aarch64-darwin", "x86_64-darwin"]), "systems")
+    for system, found in functions.items():
+        place.equal(found["activate"], ["custom", "darwin", "home-manager", "nixos", "noop"],
+                    "functions that make a closure")
+        place.equal(found["lib"], ["activate", "deployChecks", "setActivate"], "functions")
+        place.equal(found["made"], system, "system of what they make")
+    names = flake.value("overlays.default", """overlay:
+        let final = { stdenv.hostPlatform.system = "x86_64-linux"; runtimeShell = "/bin/sh"; }
+                    // overlay final { deploy-rs.pname = "theirs"; };
+        in { theirs = final.deploy-rs.deploy-rs.pname;
+             same = final.deploy-rs.pname;
+             lib = builtins.attrNames final.deploy-rs.lib; }""")
+    place.equal(names, {"theirs": "theirs", "same": "theirs",
+                        "lib": ["activate", "deployChecks", "setActivate"]}, "overlay")
+
+
+def closures(work, build):
+    """What the lib makes is built and run: scripts, variants, and what stands beside them."""
+    nix = ClosureMaker(work, build)
+    made = nix.build("nixos")
+    place.equal(sorted(os.listdir(made)), [".hidden", "activate-rs", "belay-agent", "bin",
+                                           "deploy-rs-activate"], "the closure")
+    assert os.path.basename(made).endswith("-activatable-nixos"), made
+    place.equal(os.path.realpath(f"{made}/bin/switch-to-configuration"),
+                nix.build("toplevel") + "/bin/switch-to-configuration", "where NixOS really stands")
+    for name in ["activate-rs", "belay-agent"]:
+        said = place.run(f"{made}/{name}", "--version")
+        assert said.startswith("belay-agent "), said
+
+    def says(name, **variables):
+        return nix.activate(name, **variables).replace(str(work), "WORK")
+
+    switch = "switch-to-configuration"
+    place.equal(says("nixos"), f"{switch} switch in /tmp HOME=/home/of\n", "NixOS")
+    place.equal(says("nixos", BOOT="1", DRY_ACTIVATE="0"), f"{switch} boot in /var HOME=/home/of\n",
+                "NixOS, boot")
+    place.equal(says("nixos", DRY_ACTIVATE="1", BOOT="0"),
+                f"{switch} dry-activate in /var HOME=/home/of\n", "NixOS, dry run")
+    place.equal(says("home"), "activate  in /var HOME=/home/of\n", "home-manager")
+    place.equal(says("darwin"), "activate  in /var HOME=/var/root\n", "nix-darwin")
+    place.equal(says("noop"), "", "noop")
+    place.equal(says("old"), "old\n", "setActivate")
+    place.equal(says("twice"), "outer\n", "a closure around a closure")
+    place.equal(says("long"), "", "a long script")
+    place.equal(says("described"), "", "nothing but a comment")
+    place.equal(says("described", DRY_ACTIVATE="1"), "dry\n", "a dry run that is described")
+    place.equal(says("described", BOOT="1"), "boot\n", "a boot that is described")
+    for variable in ["DRY_ACTIVATE", "BOOT"]:
+        said = says("custom", **{variable: "1"})
+        assert "is not described" in said and "/deploy-rs-activate" in said, said
+    tool = nix.build("custom")
+    failed = nix.activate("custom", fails=True, folder=tool)
+    place.equal(failed, "", "a script ends at its first failure, in a pipeline too")
+    text = pathlib.Path(nix.build("booted"), "deploy-rs-activate").read_text()
+    assert "loader='/boot of it'\\''s/loader/loader.conf'" in text, text
+    assert "loader.conf" not in pathlib.Path(made, "deploy-rs-activate").read_text()
+    assert "is no folder" in nix.build("file", fails=True)
+
+
+def checks(work, build):
+    """deployChecks: what they accept, and what they say of the rest."""
+    nix = ClosureMaker(work, build)
+    for good in ["good", "plain"]:
+        nix.build(f"{good}.deploy-schema")
+        nix.build(f"{good}.deploy-activate")
+    said = nix.build("inert.deploy-activate", fails=True)
+    assert "a 'b'.c \"d\": nothing activates " in said and "-inert" in said, said
+    said = nix.build("wrong.deploy-schema", fails=True)
+    for problem in ["deploy.nodes.a has no hostname", "deploy.nodes.a.profiles.b has no path",
+                    'deploy.nodes.a.profiles.b.confirmTimeout is "soon"']:
+        assert problem in said, said
+
+
+class ClosureMaker:
+    """Builds what closures.nix describes, with the agent of this build in it."""
+
+    def __init__(self, work, build):
+        self.environment = place.private_nix(work)
+        self.agent = work / "agent"
+        (self.agent / "bin").mkdir(parents=True)
+        shutil.copy(pathlib.Path(build) / "bin/belay-agent", self.agent / "bin")
+
+    def build(self, name, fails=False):
+        here = pathlib.Path(__file__).parent
+        return place.run("nix-build", here / "closures.nix", "--no-out-link", "-A", name, "--arg",
+                         "nixLib", place.REPOSITORY / "nix/lib.nix", "--arg", "agent", self.agent,
+                         env=self.environment, fails=fails).strip()
+
+    def activate(self, name, fails=False, folder="/var", **variables):
+        made = self.build(name)
+        environment = {"PATH": "/usr/bin:/bin", "HOME": "/home/of", "PROFILE": made, **variables}
+        said = place.run(f"{made}/deploy-rs-activate", env=environment, cwd=folder, fails=fails)
+        return said.replace(made, "PROFILE") if fails else said
+
+
 def module(work):
     """The unit for NixOS machines is the one that the agent arms."""
     flake = Flake(work)
@@ -131,15 +234,17 @@ def armed_unit():
     return dict(re.findall(r'"(\w+)=([^"]*)\\n"', text))
 
 
-TESTS = [outputs, programs, sources, module]
+TESTS = [outputs, programs, sources, lib, closures, checks, module]
+WITH_PROGRAMS = [closures, checks]
+"""They run the agent of the build."""
 
 
 def main():
-    name, _build = sys.argv[1:]
+    name, build = sys.argv[1:]
     [test] = [test for test in TESTS if test.__name__ == name]
     place.require("nix")
     with place.folder() as work:
-        test(pathlib.Path(work))
+        test(pathlib.Path(work), *([build] if test in WITH_PROGRAMS else []))
 
 
 if __name__ == "__main__":

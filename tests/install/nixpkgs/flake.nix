@@ -10,7 +10,7 @@
     in
     {
       inherit lib;
-      legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" ] (
+      legacyPackages = lib.genAttrs (lib.platforms.linux ++ lib.platforms.darwin) (
         system: import ./packages.nix { inherit lib system; }
       );
     };

@@ -30,10 +30,17 @@ rec {
     "-D${name}:BOOL=${if value then "TRUE" else "FALSE"}";
 
   licenses.asl20.spdxId = "Apache-2.0";
-  platforms.linux = [
-    "x86_64-linux"
-    "aarch64-linux"
-  ];
+  platforms = {
+    linux = [
+      "x86_64-linux"
+      "aarch64-linux"
+    ];
+    darwin = [
+      "x86_64-darwin"
+      "aarch64-darwin"
+    ];
+  };
+  optionalAttrs = condition: set: if condition then set else { };
 
   fileset = {
     unions =

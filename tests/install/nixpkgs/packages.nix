@@ -7,7 +7,10 @@
 }:
 let
   stdenv = {
-    hostPlatform = { inherit system isStatic; };
+    hostPlatform = {
+      inherit system isStatic;
+      isDarwin = builtins.elem system lib.platforms.darwin;
+    };
     buildPlatform.canExecute = platform: platform.system == system;
 
     mkDerivation =
@@ -66,6 +69,34 @@ let
 
   packages = others // {
     inherit lib stdenv callPackage;
+
+    # Those of this machine, so that what needs nothing else can be built.
+    runtimeShell = "/bin/bash";
+    coreutils = "/usr";
+
+    # As much of a test's machines as its script is told.
+    testers.runNixOSTest =
+      test:
+      let
+        machine = name: {
+          system.build.toplevel = stdenv.mkDerivation {
+            pname = "nixos-system-${name}";
+            version = "0";
+          };
+          boot.loader = { };
+        };
+        nodes = builtins.mapAttrs (
+          name: module: machine name // { config = module { inherit lib nodes pkgs; config = machine name; }; }
+        ) test.nodes;
+      in
+      builtins.deepSeq nodes (
+        stdenv.mkDerivation {
+          pname = "vm-test-${test.name}";
+          version = "0";
+          inherit (test) testScript;
+        }
+      );
+
     mkShell =
       { inputsFrom, packages }:
       stdenv.mkDerivation {
@@ -81,5 +112,6 @@ let
       riscv64 = another { system = "riscv64-linux"; };
     };
   };
+  pkgs = packages;
 in
 packages
