@@ -14,12 +14,12 @@ constexpr run::StepId work_step = 1'000'000'000; ///< apart from the scheduler's
 } // namespace
 
 RunFrame::RunFrame(SignalWatch& signals, const plan::Reports& reports,
-                   const std::vector<plan::Webhook>& webhooks)
+                   const std::vector<plan::Webhook>& webhooks, const Environment& secrets)
     : signals_(signals), store_(processes_),
       executor_([this](const run::Step& step,
                        run::StepContext& context) { return do_step_(step, context); },
                 clock_),
-      reports_(reports, webhooks, clock_,
+      reports_(reports, webhooks, secrets, clock_,
                [this](event::Draft draft) { executor_.tell(std::move(draft)); }) {
   signals_.start([this](int signal) { on_signal(signal); });
 }

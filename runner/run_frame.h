@@ -27,9 +27,10 @@ namespace belay::runner {
 
 class RunFrame {
 public:
-  /// Opens the reports. Throws Error{usage} for one that cannot be written.
+  /// Opens the reports, with the webhooks' variables from `secrets`. Throws Error{usage} for one
+  /// that cannot be written.
   RunFrame(SignalWatch& signals, const plan::Reports& reports,
-           const std::vector<plan::Webhook>& webhooks);
+           const std::vector<plan::Webhook>& webhooks, const Environment& secrets);
   ~RunFrame();
   RunFrame(const RunFrame&) = delete;
   RunFrame& operator=(const RunFrame&) = delete;

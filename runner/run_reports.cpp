@@ -21,7 +21,8 @@ constexpr Duration cancelled_finish_limit = std::chrono::seconds(2);
 } // namespace
 
 RunReports::RunReports(const plan::Reports& reports, const std::vector<plan::Webhook>& webhooks,
-                       const Clock& clock, std::function<void(event::Draft)> post)
+                       const Environment& secrets, const Clock& clock,
+                       std::function<void(event::Draft)> post)
     : clock_(clock), started_(clock.now()), fan_out_([this](const std::string& message) {
         console_->say("belay: " + one_line(message));
       }),
@@ -38,15 +39,16 @@ RunReports::RunReports(const plan::Reports& reports, const std::vector<plan::Web
   auto console = reporters::make_console_reporter(console_options(reports, environment_variable));
   console_ = console.get();
   fan_out_.add(std::move(console));
-  add_webhooks(webhooks, post);
+  add_webhooks(webhooks, secrets, post);
 }
 
 void RunReports::add_webhooks(const std::vector<plan::Webhook>& webhooks,
+                              const Environment& secrets,
                               const std::function<void(event::Draft)>& post) {
   const auto seed = static_cast<std::uint64_t>(clock_.wall().time_since_epoch().count());
   for (const auto& webhook : webhooks) {
     try {
-      const auto options = fetch_webhook(webhook, environment_variable);
+      const auto options = fetch_webhook(webhook, secrets);
       for (const auto& secret : options.secrets) {
         emitter_.add_secret(secret);
       }

@@ -8,6 +8,7 @@
 #include "engine/plan/plan.h"
 #include "reporters/console.h"
 #include "reporters/reporter.h"
+#include "runner/ci_context.h"
 
 #include <functional>
 #include <map>
@@ -23,11 +24,13 @@ namespace belay::runner {
 
 class RunReports {
 public:
-  /// `post` takes what a reporter wants told (webhook.delivered) from any thread; it may be called
-  /// only between the first event and finish(). Throws Error{usage} for an output that cannot be
-  /// opened, Error{secret} for a webhook's secret that is not there.
+  /// `secrets` has the variables that hold the webhooks' secrets. `post` takes what a reporter
+  /// wants told (webhook.delivered) from any thread; it may be called only between the first event
+  /// and finish(). Throws Error{usage} for an output that cannot be opened, Error{secret} for a
+  /// webhook's secret that is not there.
   RunReports(const plan::Reports& reports, const std::vector<plan::Webhook>& webhooks,
-             const Clock& clock, std::function<void(event::Draft)> post);
+             const Environment& secrets, const Clock& clock,
+             std::function<void(event::Draft)> post);
 
   /// What is wrong with webhooks (a secret that is not there): for the first events.
   const std::vector<Error>& problems() const { return problems_; }
@@ -44,7 +47,7 @@ public:
   void finish();
 
 private:
-  void add_webhooks(const std::vector<plan::Webhook>& webhooks,
+  void add_webhooks(const std::vector<plan::Webhook>& webhooks, const Environment& secrets,
                     const std::function<void(event::Draft)>& post);
 
   const Clock& clock_;

@@ -3,6 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/secret.h"
 #include "engine/base/text.h"
 
 namespace belay::runner {
@@ -12,6 +13,12 @@ namespace {
 constexpr std::size_t secret_file_limit = 64 * 1024;
 
 } // namespace
+
+std::optional<std::string> SecretVariables::take(const std::string& name) {
+  const auto known = taken_.find(name);
+  return known != taken_.end() ? known->second
+                               : taken_.emplace(name, take_variable(name)).first->second;
+}
 
 std::optional<std::string> fetch_secret(const std::optional<std::string>& variable,
                                         const std::optional<std::string>& file,

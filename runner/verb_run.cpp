@@ -6,6 +6,7 @@
 #include "runner/deploy.h"
 #include "runner/load_plan.h"
 #include "runner/prepare.h"
+#include "runner/secret_source.h"
 #include "runner/version.h"
 
 #include <unistd.h>
@@ -68,8 +69,10 @@ bool has_webhooks(RunFrame& frame, const PlanSource& source) {
 event::ExitCode run_deploy(const RunOptions& options, SignalWatch& signals) {
   LoadedPlan source(options);
   // Before anything is started that could inherit them.
-  const SudoPasswords passwords(source.sudo_password_variables(), take_variable);
-  RunFrame frame(signals, source.reports(), source.webhooks());
+  SecretVariables variables;
+  const auto take = [&](const std::string& name) { return variables.take(name); };
+  const SudoPasswords passwords(source.sudo_password_variables(), take);
+  RunFrame frame(signals, source.reports(), source.webhooks(), take);
   return frame.run([&] {
     tell_started(frame, source, options);
     if (!options.skip_checks) {

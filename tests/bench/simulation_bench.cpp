@@ -72,7 +72,7 @@ std::size_t run_alone(const simulation::Scenario& scenario) {
 event::ExitCode run_reported(const simulation::Scenario& scenario, const std::string& folder) {
   fakes::FakeClock clock;
   runner::RunReports reports({.events = folder + "/events.jsonl", .junit = folder + "/junit.xml"},
-                             {}, clock, [](const event::Draft&) {});
+                             {}, {}, clock, [](const event::Draft&) {});
   event::RunStarted started;
   started.command = "run";
   reports.emit(std::move(started));

@@ -3,9 +3,11 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "runner/secret_source.h"
 #include "runner/webhook_secrets.h"
 #include "tests/catch.h"
 
+#include <cstdlib>
 #include <map>
 
 using namespace belay;
@@ -59,6 +61,17 @@ TEST_CASE("GitLab, any other CI, and a person") {
   CHECK(gitlab.url == "https://gitlab.example/-/jobs/1");
   CHECK(detect_trigger(environment_of({{"CI", "true"}})).kind == "ci");
   CHECK(detect_trigger(environment_of({{"USER", "ada"}})).kind == "manual");
+}
+
+TEST_CASE("a variable that holds a secret is asked for twice, and inherited by nobody") {
+  setenv("BELAY_TEST_HOOK", "https://h.example/x", 1);
+  SecretVariables variables;
+  const auto take = [&](const std::string& name) { return variables.take(name); };
+  plan::Webhook webhook;
+  webhook.url_env = "BELAY_TEST_HOOK";
+  CHECK(fetch_webhook(webhook, take).url == "https://h.example/x");
+  CHECK(std::getenv("BELAY_TEST_HOOK") == nullptr);
+  CHECK(fetch_webhook(webhook, take).url == "https://h.example/x");
 }
 
 TEST_CASE("a webhook's URL and secret come from where the plan says") {
