@@ -35,7 +35,6 @@ class SmallDiskHost(Host):
 class Before:
     version: str
     generations: set
-    same: bool
 
 
 def main():
@@ -89,9 +88,8 @@ def start(case, nodes, number):
 
 def play(case, fleet):
     make_past(case, fleet)
-    before = {host.name: Before((check.installed(host) or (0, None))[1],
-                                set(check.generations(host)) if plan.past != "none" else set(),
-                                plan.same) for host, plan in zip(fleet, case.hosts)}
+    before = {host.name: Before((check.installed(host) or (0, None))[1], verdict.generations(host))
+              for host in fleet}
     nodes = wanted(case, fleet, "new")
     rival_nodes = {host.name: node(host, good("rival")) for host in fleet}
     place = faults.Place(fleet)
@@ -109,7 +107,10 @@ def play(case, fleet):
             raise attack.error
     place.put_right()
     rivals.wait()
-    judge(case, fleet, before, [(ended, "new"), *((one, "rival") for one in rivals.runs)])
+    main_versions = {host.name: before[host.name].version if plan.same else "new"
+                     for host, plan in zip(fleet, case.hosts)}
+    rival_versions = {host.name: "rival" for host in fleet}
+    judge(fleet, before, [(ended, main_versions), *((one, rival_versions) for one in rivals.runs)])
 
 
 def run_to_end(run):
@@ -117,14 +118,16 @@ def run_to_end(run):
     return run.wait()
 
 
-def judge(case, fleet, before, runs):
-    versions = {version for _, version in runs}
+def judge(fleet, before, runs):
     for host in fleet:
         verdict.settle(host, faults.recover)
-    now = {host.name: verdict.host_is_whole(host, before[host.name], versions) for host in fleet}
-    for run, version in runs:
+    now = {host.name: verdict.host_is_whole(
+        host, before[host.name], {versions[host.name] for _, versions in runs}) for host in fleet}
+    for run, versions in runs:
+        others = {version for _, theirs in runs for version in theirs.values()
+                  if theirs is not versions}
         verdict.reports_are_whole(run)
-        verdict.told_the_truth(run, fleet, before, now, version, versions)
+        verdict.told_the_truth(run, fleet, before, now, versions, others)
     after = {host.name: node(host, good("after")) for host in fleet}
     last = check.ended(runner.deploy(after, **SETTINGS), 0)
     for host in fleet:
