@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/serve.h"
 
-#include "engine/agent/decision.h"
+#include "engine/agent/ask.h"
 #include "engine/agent/line_reader.h"
 #include "engine/agent/output_channel.h"
 #include "engine/agent/prepare.h"
@@ -10,22 +10,10 @@
 #include "engine/agent/teller.h"
 #include "engine/agent/version.h"
 #include "engine/base/error.h"
-#include "engine/base/text.h"
-
-#include <thread>
 
 namespace belay::agent {
 
 namespace {
-
-// The keeper answers within a tick, except while nix-env waits for a profile's lock.
-constexpr std::chrono::seconds answer_limit{150};
-constexpr std::chrono::seconds keeper_check{1};
-
-Refusal unknown(const std::string& transaction) {
-  return {
-      "unknown-transaction", "there is no transaction " + one_line(transaction.substr(0, 80)), {}};
-}
 
 class Server {
 public:
@@ -49,7 +37,7 @@ private:
     return with(request.transaction, [&](const TransactionFiles& files, const Snapshot&) {
       ensure_keeper(files, host_);
       const auto now = take_snapshot(files, host_.clock); // a day old, it may just have been swept
-      return now ? ReplyBody(status_of(*now)) : unknown(request.transaction);
+      return now ? ReplyBody(status_of(*now)) : unknown_transaction(request.transaction);
     });
   }
 
@@ -61,7 +49,6 @@ private:
 
   template <class Function> ReplyBody with(const std::string& transaction, Function function);
   template <class T> ReplyBody ask(const T& request);
-  ReplyBody await_answer(const TransactionFiles& files, const std::string& name);
 
   const Host& host_;
   Teller teller_;
@@ -71,12 +58,12 @@ private:
 template <class Function>
 ReplyBody Server::with(const std::string& transaction, Function function) {
   if (!is_transaction_id(transaction)) {
-    return unknown(transaction);
+    return unknown_transaction(transaction);
   }
   const TransactionFiles files(host_.state_directory, transaction);
   const auto snapshot = take_snapshot(files, host_.clock);
   if (!snapshot) {
-    return unknown(transaction);
+    return unknown_transaction(transaction);
   }
   try {
     RequestQueue(files).touch(host_.clock.now(), boot_id());
@@ -93,36 +80,10 @@ template <class T> ReplyBody Server::ask(const T& request) {
                     std::is_same_v<T, FinishRequest> || std::is_same_v<T, AbandonRequest>;
                 if (snapshot.view.closed) {
                   return is_about_the_end ? ReplyBody(Accepted{})
-                                          : ReplyBody(unknown(request.transaction));
+                                          : ReplyBody(unknown_transaction(request.transaction));
                 }
-                ensure_keeper(files, host_);
-                return await_answer(files, RequestQueue(files).drop(request, host_.clock));
+                return ask_keeper(files, host_, request);
               });
-}
-
-ReplyBody Server::await_answer(const TransactionFiles& files, const std::string& name) {
-  const auto wait = Wait::at_most(answer_limit);
-  auto next_check = host_.clock.now() + keeper_check;
-  Duration pause{1};
-  while (!wait.expired()) {
-    const View view(0, read_journal(files.journal()));
-    if (const auto found = view.requests.find(name); found != view.requests.end()) {
-      const auto& answer = found->second;
-      return answer.reason.empty() ? ReplyBody(Accepted{})
-                                   : ReplyBody(Refusal{answer.reason, answer.message, {}});
-    }
-    if (view.closed) { // it ended while we asked
-      RequestQueue(files).remove(name);
-      return unknown(files.id());
-    }
-    if (host_.clock.now() >= next_check) {
-      next_check = host_.clock.now() + keeper_check;
-      ensure_keeper(files, host_);
-    }
-    std::this_thread::sleep_for(pause);
-    pause = std::min(pause * 2, Duration(20));
-  }
-  return Refusal{"system", "the keeper of the transaction does not answer", {}};
 }
 
 ReplyBody Server::on(const ConfirmRequest& request) {
@@ -132,17 +93,10 @@ ReplyBody Server::on(const ConfirmRequest& request) {
                 if (!index) {
                   return Refusal{"protocol", "there is no such profile in this transaction", {}};
                 }
-                const auto& view = before.view.profiles[*index];
-                if (view.state == State::awaiting_confirm) {
-                  const bool late = view.boot != boot_id() || before.view.abandoned ||
-                                    host_.clock.now() >= view.deadline.value_or(Instant::min());
-                  DecisionFiles(files.folder())
-                      .decide(*index, late ? Verdict::expired : Verdict::confirmed);
-                  ensure_keeper(files, host_); // somebody has to act on it
-                }
+                decide_for_confirmed(files, host_, *index);
                 const auto after = take_snapshot(files, host_.clock);
                 if (!after) {
-                  return unknown(request.transaction);
+                  return unknown_transaction(request.transaction);
                 }
                 const auto& status = after->profiles[*index];
                 return Decision{status.state, status};
