@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/activate_rs.h"
 #include "engine/agent/host.h"
 #include "engine/agent/keep.h"
 #include "engine/agent/serve.h"
@@ -7,6 +8,7 @@
 #include "engine/base/error.h"
 #include "engine/base/system_name.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <optional>
@@ -33,6 +35,8 @@ Options
                            ${XDG_STATE_HOME:-~/.local/state}/belay for others)
   --restart                keep, recover: begin again in a new process where this one dies
   --version, --help
+
+Called as activate-rs, it takes the command line of deploy-rs's: activate, wait, revoke.
 
 Exit codes: 0 done, 1 no such transaction or the other side is gone, 2 usage, 3 could not be done
 )";
@@ -119,19 +123,40 @@ int run(const Options& options) {
   return 0;
 }
 
+/// As deploy-rs knows it: every error exits 1.
+int run_as_activate_rs(const std::vector<std::string>& words) {
+  belay::PosixProcessRunner processes;
+  belay::SystemClock clock;
+  const auto command = agent::parse_activate_rs(words);
+  const auto host = agent::look_around({}, processes, clock);
+  umask(022); // what scripts get is in the record
+  return agent::activate_rs(command, host);
+}
+
+bool is_activate_rs(std::string_view program) {
+  return program.substr(program.rfind('/') + 1) == "activate-rs";
+}
+
+bool asks_for_help(const std::vector<std::string>& words) {
+  return std::any_of(words.begin(), words.end(),
+                     [](const auto& word) { return word == "--help" || word == "--version"; });
+}
+
 } // namespace
 
 int main(int count, char** words) {
   signal(SIGHUP, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGCHLD, SIG_DFL); // ignored, as some parents leave it, exit statuses would be lost
+  const std::vector<std::string> arguments(words + std::min(count, 1), words + count);
+  const bool for_deploy_rs = is_activate_rs(words[0]) && !asks_for_help(arguments);
   try {
-    return run(parse(std::vector<std::string>(words + 1, words + count)));
+    return for_deploy_rs ? run_as_activate_rs(arguments) : run(parse(arguments));
   } catch (const belay::Error& error) {
     std::fprintf(stderr, "belay-agent: %s\n", error.what());
-    return error.kind() == belay::ErrorKind::usage ? 2 : 3;
+    return for_deploy_rs ? 1 : error.kind() == belay::ErrorKind::usage ? 2 : 3;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "belay-agent: %s\n", error.what());
-    return 3;
+    return for_deploy_rs ? 1 : 3;
   }
 }

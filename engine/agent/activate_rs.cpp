@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/activate_rs.h"
+
+#include "engine/agent/ask.h"
+#include "engine/agent/canary.h"
+#include "engine/agent/follower.h"
+#include "engine/agent/opening.h"
+#include "engine/agent/posix_scripts.h"
+#include "engine/agent/prepare.h"
+#include "engine/agent/reopen.h"
+#include "engine/agent/status.h"
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
+#include <cstdio>
+#include <thread>
+
+namespace belay::agent {
+
+namespace {
+
+// deploy-rs sets no limit to a script. One that hangs must not hold the host for ever.
+constexpr std::chrono::hours script_limit{6};
+// The canary's removal decides; the keeper's own deadline is for the case that we are dead.
+constexpr std::chrono::seconds keeper_grace{2};
+constexpr std::chrono::milliseconds look_interval{20};
+constexpr std::chrono::seconds keeper_check{1};
+
+void say(const std::string& text) {
+  std::fprintf(stderr, "activate-rs: %s\n", text.c_str());
+}
+
+[[noreturn]] void refused(const Refusal& refusal) {
+  throw Error(ErrorKind::system, refusal.message);
+}
+
+void require_accepted(const ReplyBody& reply) {
+  if (const auto* refusal = std::get_if<Refusal>(&reply)) {
+    refused(*refusal);
+  }
+}
+
+/// deploy-rs's rule, for the user that was named: it may be another one than we are.
+std::string path_of(const ActivateRsProfile& profile, const Host& host) {
+  return profile.path ? *profile.path
+                      : profile_path_for({.name = profile.name}, profile.user,
+                                         host.surroundings.environment);
+}
+
+PrepareRequest request_for(const ActivateRsActivate& options, const Host& host) {
+  const auto path = path_of(options.profile, host);
+  return {.run = deploy_rs_run,
+          .holder_url = "",
+          .agent = "", // the closure refers to it, and is rooted
+          .profiles = {{.name = std::filesystem::path(path).filename().string(),
+                        .profile_path = path,
+                        .closure = options.closure.string(),
+                        .auto_rollback = options.auto_rollback,
+                        .magic_rollback = options.magic_rollback,
+                        .confirm_timeout = options.confirm_timeout + keeper_grace,
+                        .activation_timeout = script_limit}}};
+}
+
+/// One transaction of one profile, watched to its end.
+class Watch {
+public:
+  Watch(TransactionFiles files, const Host& host)
+      : files_(std::move(files)), host_(host), follower_(files_, host.clock, {}) {}
+
+  const TransactionFiles& files() const { return files_; }
+
+  /// Prints what is new; the profile as it stands now.
+  ProfileStatus look() {
+    for (const auto& message : follower_.poll()) {
+      if (const auto* output = std::get_if<ScriptOutput>(&message)) {
+        std::printf("%s\n", output->text.c_str());
+        std::fflush(stdout);
+      }
+    }
+    if (host_.clock.now() >= next_check_) {
+      ensure_keeper(files_, host_);
+      next_check_ = host_.clock.now() + keeper_check;
+    }
+    const auto snapshot = take_snapshot(files_, host_.clock);
+    if (!snapshot) {
+      throw Error(ErrorKind::system, "transaction " + files_.id() + " has gone");
+    }
+    return snapshot->profiles.at(0);
+  }
+
+  /// Gives the target free. The record stays for a revoke.
+  void finish() { ask_keeper(files_, host_, FinishRequest{files_.id()}); }
+
+private:
+  TransactionFiles files_;
+  const Host& host_;
+  Follower follower_;
+  Instant next_check_{};
+};
+
+int conclude(Watch& watch, const ProfileStatus& status) {
+  watch.finish();
+  if (status.state == State::confirmed) {
+    say(status.profile_path + " is confirmed");
+    return 0;
+  }
+  say(std::string(name_of(status.state)) + ": " + status.message);
+  return 1;
+}
+
+/// Activation from its beginning to its end, with the canary in between.
+class Activation {
+public:
+  Activation(const ActivateRsActivate& options, const Host& host)
+      : options_(options), host_(host), canary_(options.temp_path, options.closure) {}
+
+  int run() {
+    const auto prepared = prepare(request_for(options_, host_), host_);
+    if (const auto* refusal = std::get_if<Refusal>(&prepared)) {
+      refused(*refusal);
+    }
+    Watch watch({host_.state_directory, std::get<TransactionStatus>(prepared).transaction}, host_);
+    begin(watch);
+    for (;;) {
+      const auto status = watch.look();
+      if (is_final(status.state)) {
+        canary_.take_back(); // the keeper was faster: nobody is to think that it can be confirmed
+        return conclude(watch, status);
+      }
+      if (status.state == State::awaiting_confirm) {
+        look_at_canary(watch.files());
+      }
+      std::this_thread::sleep_for(look_interval);
+    }
+  }
+
+private:
+  void begin(Watch& watch) {
+    try {
+      if (options_.magic_rollback) {
+        canary_.clear();
+      }
+    } catch (const Error&) {
+      watch.finish();
+      throw;
+    }
+    require_accepted(ask_keeper(watch.files(), host_, ActivateRequest{watch.files().id(), name()}));
+  }
+
+  std::string name() const { return request_for(options_, host_).profiles.front().name; }
+
+  void look_at_canary(const TransactionFiles& files) {
+    if (ended_) { // the keeper acts on it
+      return;
+    }
+    try {
+      if (!canary_.made()) {
+        canary_.make(files.id());
+        deadline_ = host_.clock.now() + options_.confirm_timeout;
+        say("activated; removing " + canary_.path().string() + " confirms it");
+      }
+      const bool late = host_.clock.now() >= deadline_;
+      if (canary_.is_gone() || (late && !canary_.take_back())) {
+        decide_for_confirmed(files, host_, 0);
+        ended_ = true;
+      } else if (late) {
+        abandon(files, "not confirmed within " + format_duration(options_.confirm_timeout));
+      }
+    } catch (const Error& error) { // nobody could confirm
+      abandon(files, error.message());
+    }
+  }
+
+  void abandon(const TransactionFiles& files, const std::string& why) {
+    say(why);
+    ended_ = true;
+    ask_keeper(files, host_, AbandonRequest{files.id()});
+  }
+
+  const ActivateRsActivate& options_;
+  const Host& host_;
+  Canary canary_;
+  Instant deadline_{};
+  bool ended_ = false;
+};
+
+/// Its script tells what it would do. There is no transaction: nothing is changed, so nothing has
+/// to be kept, and nothing is ever rolled back.
+int dry_run(const ActivateRsActivate& options, const Host& host) {
+  const auto& closure = options.closure.string();
+  const auto print = [](std::string_view line) {
+    std::printf("%.*s\n", static_cast<int>(line.size()), line.data());
+    std::fflush(stdout);
+  };
+  ProcessSpec spec{.argv = {closure + "/deploy-rs-activate"},
+                   .directory = closure,
+                   .on_stdout_line = print,
+                   .on_stderr_line = print};
+  for (const auto& [name, value] : script_environment(host.surroundings.environment, host.user)) {
+    spec.environment[name] = value;
+  }
+  spec.environment["PROFILE"] = closure;
+  spec.environment["DRY_ACTIVATE"] = "1";
+  spec.environment["BOOT"] = "0";
+  const auto result = host.processes.run(spec, Wait::at_most(script_limit));
+  say("dry run: the script " + result.describe());
+  return result.succeeded() ? 0 : 1;
+}
+
+/// Whether the transaction that a canary names waits for it.
+bool is_awaited(const Canary& canary, const Host& host) {
+  const auto transaction = canary.read();
+  if (!transaction || !is_transaction_id(*transaction)) {
+    return false;
+  }
+  const auto snapshot = take_snapshot({host.state_directory, *transaction}, host.clock);
+  return snapshot && snapshot->profiles.at(0).state == State::awaiting_confirm;
+}
+
+int wait(const ActivateRsWait& options, const Host& host) {
+  const Canary canary(options.temp_path, options.closure);
+  const auto limit = Wait::at_most(options.activation_timeout);
+  while (!is_awaited(canary, host)) {
+    if (limit.expired()) {
+      say("not activated within " + format_duration(options.activation_timeout));
+      return 1;
+    }
+    std::this_thread::sleep_for(look_interval);
+  }
+  return 0;
+}
+
+int revoke(const ActivateRsRevoke& options, const Host& host) {
+  const auto path = path_of(options.profile, host);
+  const auto reopened = reopen_last(path, host);
+  if (const auto* refusal = std::get_if<Refusal>(&reopened)) {
+    refused(*refusal);
+  }
+  Watch watch(std::get<TransactionFiles>(reopened), host);
+  const auto name = watch.look().name;
+  require_accepted(ask_keeper(watch.files(), host, RevokeRequest{watch.files().id(), name}));
+  for (;;) {
+    const auto status = watch.look();
+    const bool taken_back =
+        is_final(status.state) && status.state != State::confirmed && status.state != State::failed;
+    if (taken_back) {
+      watch.finish();
+      say(std::string(name_of(status.state)) + ": " + status.message);
+      return status.state == State::rolled_back ? 0 : 1;
+    }
+    std::this_thread::sleep_for(look_interval);
+  }
+}
+
+} // namespace
+
+int activate_rs(const ActivateRsCommand& command, const Host& host) {
+  if (const auto* options = std::get_if<ActivateRsActivate>(&command)) {
+    if (options->boot) { // nothing of ours is to run what it was not asked for
+      throw Error(ErrorKind::usage, "--boot is not known to this agent");
+    }
+    return options->dry_activate ? dry_run(*options, host) : Activation(*options, host).run();
+  }
+  if (const auto* options = std::get_if<ActivateRsWait>(&command)) {
+    return wait(*options, host);
+  }
+  return revoke(std::get<ActivateRsRevoke>(command), host);
+}
+
+} // namespace belay::agent

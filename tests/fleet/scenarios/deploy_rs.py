@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""deploy-rs's own conversation over real logins with a closure of our lib: `activate` in one, `wait`
+in a second, `rm` of the canary in a third. The host is belay's all the same."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+from fleet import check, flake, world
+from fleet.flake import node, package
+from fleet.fleet import hosts
+from fleet.runner import binary, deploy, wait_until
+
+PROFILE = "--profile-user root --profile-name system"
+CLOSURE = """\
+  let
+    lib = import %(lib)s {
+      system = builtins.currentSystem;
+      shell = "/bin/bash";
+      coreutils = "/usr";
+      agent = builtins.path { path = %(agent)s; name = "agent"; };
+    };
+    base = derivation {
+      name = "app-%(version)s";
+      system = builtins.currentSystem;
+      builder = "/bin/sh";
+      PATH = "/usr/bin";
+      args = [ "-c" "mkdir $out" ];
+    };
+  in (lib.activate.custom // { boot = "echo boot:%(version)s >>/var/lib/activated"; }) base %(script)s
+"""
+
+
+def closure(version, script=""):
+    """The path of a closure that our lib made, in the runner's store."""
+    agent = world.FLEET / "agent"
+    if not agent.exists():
+        (agent / "bin").mkdir(parents=True)
+        shutil.copy(pathlib.Path(binary()).with_name("belay-agent"), agent / "bin")
+    mark = f"echo {version} >>/var/lib/activated\n"
+    return world.run("nix-build", "--no-out-link", "--quiet", "-E", CLOSURE % {
+        "lib": world.REPOSITORY / "nix/lib.nix", "agent": agent, "version": version,
+        "script": flake.to_nix(mark + script)}, env={**os.environ, "NIX_PATH": ""}
+                     ).strip().splitlines()[-1]
+
+
+def canary(path):
+    return "/tmp/deploy-rs-canary-" + os.path.basename(path)[:32]
+
+
+class Deploy:
+    """What deploy-rs does with one closure and one host, login by login."""
+
+    def __init__(self, host, path):
+        self.host, self.path, self.activating = host, path, None
+        world.run("nix", "copy", "--no-check-sigs", "--to", f"ssh://root@{host.name}", path)
+
+    def ssh(self, command):
+        return subprocess.Popen(["ssh", "-o", "BatchMode=yes", f"root@{self.host.name}", command],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True)
+
+    def activate(self, *flags, timeout=20):
+        self.activating = self.ssh(
+            f"{self.path}/activate-rs --debug-logs activate '{self.path}' {PROFILE} --temp-path"
+            f" '/tmp' --confirm-timeout {timeout} --auto-rollback {' '.join(flags)}")
+        return self
+
+    def wait(self, timeout=20):
+        return self.end(self.ssh(f"{self.path}/activate-rs --debug-logs wait '{self.path}'"
+                                 f" --temp-path '/tmp' --activation-timeout {timeout}"))
+
+    def confirm(self):
+        return self.end(self.ssh(f"rm '{canary(self.path)}'"))
+
+    def revoke(self):
+        return self.end(self.ssh(f"{self.path}/activate-rs --debug-logs revoke {PROFILE}"))
+
+    def ended(self):
+        return self.end(self.activating)
+
+    @staticmethod
+    def end(process):
+        said = process.communicate(timeout=60)[0]
+        return process.returncode, said
+
+
+def good(result):
+    check.equal(result[0], 0, f"exit code; it said: {result[1]}")
+
+
+def bad(result):
+    check.equal(result[0], 1, f"exit code; it said: {result[1]}")
+
+
+def deployed(host, path):
+    one = Deploy(host, path).activate("--magic-rollback")
+    good(one.wait())
+    good(one.confirm())
+    good(one.ended())
+    return one
+
+
+@hosts(1)
+def confirmed_refused_revoked(fleet):
+    [web] = fleet
+    deployed(web, closure("one"))
+    check.runs(web, 1, "one", "one")
+
+    late = Deploy(web, closure("two")).activate("--magic-rollback", timeout=1)
+    good(late.wait())
+    bad(late.ended())
+    bad(late.confirm())
+    check.runs(web, 1, "one", "one two one")
+
+    broken = Deploy(web, closure("three", "exit 4")).activate("--magic-rollback")
+    bad(broken.ended())
+    check.runs(web, 1, "one", "one two one three one")
+
+    taken_back = deployed(web, closure("four"))
+    check.runs(web, 2, "four", "one two one three one four")
+    good(taken_back.revoke())
+    check.runs(web, 1, "one", "one two one three one four one")
+    check.quiet(web)
+
+
+@hosts(1)
+def login_lost(fleet):
+    """The first login dies in the middle of the activation: it goes on, and can be confirmed."""
+    [web] = fleet
+    script = "echo $$ >/var/lib/activating; while [ ! -e /var/lib/go-on ]; do sleep 0.02; done\n"
+    one = Deploy(web, closure("one", script)).activate("--magic-rollback", timeout=30)
+    wait_until(lambda: web.read("/var/lib/activating"), "the script runs")
+    one.activating.kill()
+    one.activating.communicate()
+    web.path("/var/lib/go-on").touch()
+    good(one.wait())
+    good(one.confirm())
+    wait_until(lambda: not check.agents(web), "the transaction is over")
+    check.runs(web, 1, "one", "one")
+
+
+@hosts(1)
+def belay_in_between(fleet):
+    """Both deploy the same host, each finds what the other one left; both at once are not let in."""
+    [web] = fleet
+    check.ended(deploy({"web-1": node(web, package("one"))}), 0)
+    two = Deploy(web, closure("two")).activate("--magic-rollback")
+    good(two.wait())
+    run = check.ended(deploy({"web-1": node(web, package("three"))}), 15)
+    check.equal(run.node("web-1")["reason"], "lock-held", "while deploy-rs's is not confirmed")
+    good(two.confirm())
+    good(two.ended())
+    run = check.ended(deploy({"web-1": node(web, package("three", "exit 4\n"))}), 11)
+    check.rolled_back(run, web, "activation", 3, 2)
+    check.runs(web, 2, "two", "one two three two")
+    check.ended(deploy({"web-1": node(web, package("four"))}), 0)
+    bad(two.revoke())
+    check.runs(web, 3, "four", "one two three two four")
