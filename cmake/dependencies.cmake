@@ -6,15 +6,15 @@ include(FetchContent)
 set(CMAKE_FIND_USE_PACKAGE_REGISTRY OFF)
 set(CMAKE_EXPORT_NO_PACKAGE_REGISTRY ON)
 
-# belay_fetch(name url commit): the source at one commit; FETCHCONTENT_SOURCE_DIR_<NAME> overrides it.
+# belay_fetch(name url commit [option...]): the source at one commit; FETCHCONTENT_SOURCE_DIR_<NAME> overrides it.
 # It is part of our programs, not of our installation, and its headers' warnings are not ours.
 macro(belay_fetch name url commit)
   set_property(GLOBAL APPEND PROPERTY belay_fetched ${name})
   if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.28)
-    FetchContent_Declare(${name} GIT_REPOSITORY ${url} GIT_TAG ${commit} EXCLUDE_FROM_ALL SYSTEM)
+    FetchContent_Declare(${name} GIT_REPOSITORY ${url} GIT_TAG ${commit} ${ARGN} EXCLUDE_FROM_ALL SYSTEM)
     FetchContent_MakeAvailable(${name})
   else()
-    FetchContent_Declare(${name} GIT_REPOSITORY ${url} GIT_TAG ${commit})
+    FetchContent_Declare(${name} GIT_REPOSITORY ${url} GIT_TAG ${commit} ${ARGN})
     FetchContent_Populate(${name})
     string(TOLOWER ${name} belay_lower)
     add_subdirectory(${${belay_lower}_SOURCE_DIR} ${${belay_lower}_BINARY_DIR} EXCLUDE_FROM_ALL SYSTEM)
