@@ -110,7 +110,7 @@ void Libssh2Command::fail(const char* what) const {
 // the size of the read that comes next, not of the one that was announced, and then throws data
 // away as sent beyond the window.
 ssize_t Libssh2Command::read_stream(int stream, std::string& to) {
-  std::array<char, read_size> buffer{};
+  std::array<char, read_size> buffer; // not cleared: that would cost more than most reads
   const auto count = libssh2_channel_read_ex(channel_, stream, buffer.data(), buffer.size());
   if (count > 0)
     to.append(buffer.data(), static_cast<std::size_t>(count));

@@ -2,9 +2,9 @@
 #include "engine/ssh/store_tunnel.h"
 
 #include "engine/base/error.h"
+#include "engine/ssh/byte_queue.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <poll.h>
 #include <sys/socket.h>
@@ -32,16 +32,16 @@ constexpr Duration channel_limit = std::chrono::seconds(30);
 struct LinkStoreTunnel::Joint {
   UniqueFd local;
   std::unique_ptr<RemoteCommand> command;
-  std::string up{};          ///< towards the target
-  std::string down{};        ///< towards the local program
-  bool local_ended = false;  ///< it says nothing more
-  bool local_gone = false;   ///< it takes nothing more
-  bool eof_sent = false;     ///< the target knows the former
-  bool remote_ended = false; ///< the target says nothing more
+  ByteQueue up{buffer_cap};   ///< towards the target
+  ByteQueue down{buffer_cap}; ///< towards the local program
+  bool local_ended = false;   ///< it says nothing more
+  bool local_gone = false;    ///< it takes nothing more
+  bool eof_sent = false;      ///< the target knows the former
+  bool remote_ended = false;  ///< the target says nothing more
   bool remote_closed = false;
 
-  bool reads_local() const { return !local_ended && up.size() < buffer_cap; }
-  bool reads_remote() const { return !remote_closed && (remote_ended || down.size() < buffer_cap); }
+  bool reads_local() const { return !local_ended && !up.full(); }
+  bool reads_remote() const { return !remote_closed && (remote_ended || !down.full()); }
   bool done() const { return remote_closed && down.empty(); }
 
   bool take_local();
@@ -53,13 +53,12 @@ struct LinkStoreTunnel::Joint {
 bool LinkStoreTunnel::Joint::take_local() {
   if (!reads_local())
     return false;
-  std::array<char, 64 * 1024> chunk{};
-  const auto count =
-      ::read(local.get(), chunk.data(), std::min(chunk.size(), buffer_cap - up.size()));
+  const auto room = up.room();
+  const auto count = ::read(local.get(), room.data(), room.size());
   if (count < 0 && (errno == EAGAIN || errno == EINTR))
     return false;
   if (count > 0)
-    up.append(chunk.data(), static_cast<std::size_t>(count));
+    up.fill(static_cast<std::size_t>(count));
   else
     local_ended = true;
   return true;
@@ -68,8 +67,8 @@ bool LinkStoreTunnel::Joint::take_local() {
 std::size_t LinkStoreTunnel::Joint::send_up() {
   if (remote_ended)
     up.clear(); // nobody reads it any more
-  const auto count = up.empty() ? 0 : command->try_write(up);
-  up.erase(0, count);
+  const auto count = up.empty() ? 0 : command->try_write(up.view());
+  up.drop(count);
   if (local_ended && up.empty() && !eof_sent && !remote_ended)
     eof_sent = command->try_send_eof();
   return count;
@@ -80,12 +79,11 @@ bool LinkStoreTunnel::Joint::take_remote() {
     return false;
   if (remote_ended)
     return remote_closed = command->try_closed();
-  std::array<char, 64 * 1024> chunk{};
-  const auto count =
-      command->try_read(chunk.data(), std::min(chunk.size(), buffer_cap - down.size()));
+  const auto room = down.room();
+  const auto count = command->try_read(room.data(), room.size());
   if (!count)
     return false;
-  down.append(chunk.data(), *count);
+  down.fill(*count);
   remote_ended = *count == 0;
   return true;
 }
@@ -95,10 +93,11 @@ bool LinkStoreTunnel::Joint::send_down() {
     down.clear();
   ssize_t count = 0;
   if (!down.empty()) {
-    count = send(local.get(), down.data(), down.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const auto text = down.view();
+    count = send(local.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count < 0 && errno != EAGAIN && errno != EINTR)
       local_gone = local_ended = true;
-    down.erase(0, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    down.drop(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
   }
   if (remote_ended && down.empty() && !local_gone) {
     shutdown(local.get(), SHUT_WR);
@@ -153,7 +152,9 @@ void LinkStoreTunnel::pump() {
 }
 
 bool LinkStoreTunnel::step() {
-  bool moved = accept_one();
+  // To look for callers is a system call, too much for each packet of those who are busy.
+  constexpr unsigned steps_between_looks = 16;
+  bool moved = (waiting_ || steps_++ % steps_between_looks == 0) && accept_one();
   for (auto joint = joints_.begin(); joint != joints_.end();) {
     moved |= advance(*joint);
     if (joint->done()) {
@@ -221,6 +222,7 @@ void LinkStoreTunnel::wait_for_something() {
   }
   const Wait until{link_->next_beat(), {}};
   poll(fds.data(), fds.size(), until.poll_milliseconds());
+  steps_ = 0;
   link_->polled(reads);
 }
 

@@ -48,6 +48,7 @@ private:
   UniqueFd listener_;
   UniqueFd waiting_;     ///< accepted, but without a channel yet
   bool crowded_ = false; ///< sshd refused a further channel
+  unsigned steps_ = 0;   ///< since somebody was waited for
   std::list<Joint> joints_;
   std::atomic<std::uint64_t> bytes_sent_{0};
 
