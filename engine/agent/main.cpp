@@ -9,6 +9,7 @@
 #include "engine/base/system_name.h"
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <optional>
@@ -133,13 +134,14 @@ int run_as_activate_rs(const std::vector<std::string>& words) {
   return agent::activate_rs(command, host);
 }
 
-bool is_activate_rs(std::string_view program) {
-  return program.substr(program.rfind('/') + 1) == "activate-rs";
-}
-
-bool asks_for_help(const std::vector<std::string>& words) {
-  return std::any_of(words.begin(), words.end(),
-                     [](const auto& word) { return word == "--help" || word == "--version"; });
+/// By the name under which it was called; but a keeper that it starts has that name too.
+bool is_for_deploy_rs(std::string_view program, const std::vector<std::string>& words) {
+  constexpr std::array own{"serve", "keep", "recover", "status", "--help", "--version"};
+  const auto is_own = [&](const std::string& word) {
+    return std::find(own.begin(), own.end(), word) != own.end();
+  };
+  return program.substr(program.rfind('/') + 1) == "activate-rs" &&
+         (words.empty() || !is_own(words.front()));
 }
 
 } // namespace
@@ -149,7 +151,7 @@ int main(int count, char** words) {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGCHLD, SIG_DFL); // ignored, as some parents leave it, exit statuses would be lost
   const std::vector<std::string> arguments(words + std::min(count, 1), words + count);
-  const bool for_deploy_rs = is_activate_rs(words[0]) && !asks_for_help(arguments);
+  const bool for_deploy_rs = is_for_deploy_rs(words[0], arguments);
   try {
     return for_deploy_rs ? run_as_activate_rs(arguments) : run(parse(arguments));
   } catch (const belay::Error& error) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/activate_rs_options.h"
+#include "engine/agent/canary.h"
 #include "engine/agent/profile_store.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
@@ -148,6 +149,44 @@ TEST_CASE("activate-rs: deploy-rs's command lines") {
   }
 }
 
+TEST_CASE("activate-rs: a canary's removal is won by one side") {
+  const belay::TemporaryDirectory folder("/tmp/belay-canary-");
+  const auto closure = *belay::StorePath::parse("/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-x");
+  Canary ours(folder.path() / "made", closure);
+  const Canary theirs(folder.path() / "made", closure);
+  CHECK_FALSE(theirs.read());
+  ours.clear();
+  CHECK_FALSE(ours.made());
+  CHECK_FALSE(ours.take_back());
+  ours.make("0123456789abcdef01234567");
+  CHECK(ours.made());
+  CHECK(theirs.read() == "0123456789abcdef01234567");
+  CHECK_FALSE(ours.is_gone());
+  CHECK_THROWS_AS(ours.make("again"), belay::Error);
+  SECTION("by who confirms") {
+    fs::remove(ours.path());
+    CHECK(ours.is_gone());
+    CHECK_FALSE(ours.take_back());
+  }
+  SECTION("by who confirms, though something else stands there now") {
+    fs::rename(ours.path(), folder.path() / "kept"); // or its inode would be used again
+    std::ofstream(ours.path()) << "another one's";
+    CHECK(ours.is_gone());
+    CHECK_FALSE(ours.take_back());
+    CHECK(fs::exists(ours.path()));
+  }
+  SECTION("by the deadline") {
+    CHECK(ours.take_back());
+    CHECK_FALSE(fs::exists(ours.path()));
+    CHECK_FALSE(ours.take_back());
+  }
+  SECTION("a link to one is none") {
+    fs::rename(ours.path(), folder.path() / "kept");
+    fs::create_symlink(folder.path() / "kept", ours.path());
+    CHECK_FALSE(theirs.read());
+  }
+}
+
 TEST_CASE("activate-rs: confirmed by removing the canary, and only by that") {
   if (left_out()) {
     return;
@@ -283,6 +322,18 @@ TEST_CASE("activate-rs: what stands at the canary's place already") {
     deploy_rs.deploy(one);
     CHECK(belay::read_file(victim, 100) == "as it was");
   }
+  SECTION("what is planted while the script runs confirms nothing and is not written to") {
+    const auto victim = deploy_rs.world.path("victim");
+    std::ofstream(victim) << "as it was";
+    deploy_rs.deploy(one);
+    const auto place = deploy_rs.world.path("place").string();
+    const auto two =
+        deploy_rs.generation("two", "ln -s " + victim.string() + " \"$(cat " + place + ")\"");
+    std::ofstream(place) << deploy_rs.canary(two).string();
+    CHECK(exit_status(deploy_rs.activate(two, "--magic-rollback").get()) == 1);
+    CHECK(deploy_rs.world.system() == one);
+    CHECK(belay::read_file(victim, 100) == "as it was");
+  }
   SECTION("a folder: refused before anything is changed") {
     fs::create_directory(canary);
     CHECK(exit_status(deploy_rs.activate(one, "--magic-rollback").get()) == 1);
@@ -312,6 +363,19 @@ TEST_CASE("activate-rs: what stands at the canary's place already") {
     fs::remove(canary);
     CHECK(exit_status(activating.get()) == 0);
   }
+}
+
+TEST_CASE("activate-rs: a copy by that name is a whole agent") {
+  if (left_out()) {
+    return;
+  }
+  DeployRs deploy_rs; // its keeper is the same program
+  fs::remove(deploy_rs.world.path("activate-rs"));
+  fs::copy_file(agent_program(), deploy_rs.world.path("activate-rs"));
+  deploy_rs.deploy(deploy_rs.generation("one"));
+  CHECK(deploy_rs.call("--version").out.starts_with("belay-agent "));
+  CHECK(exit_status(deploy_rs.call("unknown")) == 1);
+  CHECK(exit_status(deploy_rs.call("")) == 1);
 }
 
 TEST_CASE("activate-rs: a host that another deploy holds") {
