@@ -7,12 +7,11 @@ import pathlib
 import shutil
 import subprocess
 
-from fleet import check, flake, world
+from fleet import check, flake, privilege, world
 from fleet.flake import node, package
 from fleet.fleet import hosts
 from fleet.runner import binary, deploy, wait_until
 
-PROFILE = "--profile-user root --profile-name system"
 CLOSURE = """\
   let
     lib = import %(lib)s {
@@ -52,18 +51,21 @@ def canary(path):
 class Deploy:
     """What deploy-rs does with one closure and one host, login by login."""
 
-    def __init__(self, host, path):
-        self.host, self.path, self.activating = host, path, None
-        world.run("nix", "copy", "--no-check-sigs", "--to", f"ssh://root@{host.name}", path)
+    def __init__(self, host, path, user="root", login="root", profile="system"):
+        self.path, self.activating = path, None
+        self.target = f"{login}@{host.name}"
+        self.sudo = "" if user == login else f"sudo -u {user} "
+        self.profile = f"--profile-user {user} --profile-name {profile}"
+        world.run("nix", "copy", "--no-check-sigs", "--to", f"ssh://{self.target}", path)
 
     def ssh(self, command):
-        return subprocess.Popen(["ssh", "-o", "BatchMode=yes", f"root@{self.host.name}", command],
+        return subprocess.Popen(["ssh", "-o", "BatchMode=yes", self.target, self.sudo + command],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True)
 
     def activate(self, *flags, timeout=20):
         self.activating = self.ssh(
-            f"{self.path}/activate-rs --debug-logs activate '{self.path}' {PROFILE} --temp-path"
+            f"{self.path}/activate-rs --debug-logs activate '{self.path}' {self.profile} --temp-path"
             f" '/tmp' --confirm-timeout {timeout} --auto-rollback {' '.join(flags)}")
         return self
 
@@ -75,7 +77,7 @@ class Deploy:
         return self.end(self.ssh(f"rm '{canary(self.path)}'"))
 
     def revoke(self):
-        return self.end(self.ssh(f"{self.path}/activate-rs --debug-logs revoke {PROFILE}"))
+        return self.end(self.ssh(f"{self.path}/activate-rs --debug-logs revoke {self.profile}"))
 
     def ended(self):
         return self.end(self.activating)
@@ -94,8 +96,8 @@ def bad(result):
     check.equal(result[0], 1, f"exit code; it said: {result[1]}")
 
 
-def deployed(host, path):
-    one = Deploy(host, path).activate("--magic-rollback")
+def deployed(host, path, **who):
+    one = Deploy(host, path, **who).activate("--magic-rollback")
     good(one.wait())
     good(one.confirm())
     good(one.ended())
@@ -139,6 +141,28 @@ def login_lost(fleet):
     good(one.confirm())
     wait_until(lambda: not check.agents(web), "the transaction is over")
     check.runs(web, 1, "one", "one")
+
+
+@hosts(1)
+def another_owner(fleet):
+    """By sudo, as a user with a profile of his own; the login may remove his canary only by sudo."""
+    [web] = fleet
+    privilege.require()
+    web.add_user("deploy", 1001)
+    web.serve_nix(trusted_users=["deploy"])
+    # Nix 2.8's daemon makes it for whoever connects, and so moves a profile that was in the home.
+    web.output("install", "-d", "-o", "app", "/nix/var/nix/profiles/per-user/app")
+    privilege.sudoers(web, "deploy ALL=(app) NOPASSWD: ALL")
+    who = {"user": "app", "login": "deploy", "profile": "site"}
+    deployed(web, closure("one"), **who)
+    check_owner = 'test "$(id -un)$HOME" = app/home/app'
+    two = deployed(web, closure("two", check_owner), **who)
+    check.equal(check.installed(web, "site", "app"), (2, "two"), "profile of app")
+    good(two.revoke())
+    check.equal(check.installed(web, "site", "app"), (1, "one"), "profile of app")
+    check.equal(check.activated(web), "one two one".split(), "activations")
+    check.equal(check.installed(web), None, "root's profile")
+    check.quiet(web)
 
 
 @hosts(1)
