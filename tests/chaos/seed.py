@@ -87,6 +87,7 @@ def start(case, nodes, number):
 
 
 def play(case, fleet):
+    runner.PATIENCE = 240  # the machine may be busy with other seeds
     make_past(case, fleet)
     before = {host.name: Before((check.installed(host) or (0, None))[1], verdict.generations(host))
               for host in fleet}
@@ -98,7 +99,7 @@ def play(case, fleet):
     attacks = [faults.Attack(fault, place, run, rivals.start) for fault in case.faults]
     for attack in attacks:
         attack.start()
-    ended = run_to_end(run)
+    ended = run.wait()
     for attack in attacks:
         attack.join(20)
         attack.done.set()
@@ -111,11 +112,6 @@ def play(case, fleet):
                      for host, plan in zip(fleet, case.hosts)}
     rival_versions = {host.name: "rival" for host in fleet}
     judge(fleet, before, [(ended, main_versions), *((one, rival_versions) for one in rivals.runs)])
-
-
-def run_to_end(run):
-    runner.PATIENCE = 150
-    return run.wait()
 
 
 def judge(fleet, before, runs):
