@@ -91,7 +91,7 @@ ResolvedHost interpret_ssh_config(const std::string& answer, const std::string& 
 SshConfig::SshConfig(ProcessRunner& processes, std::string program)
     : processes_(processes), program_(std::move(program)) {}
 
-std::string SshConfig::ask(const std::vector<std::string>& arguments, const Wait& wait) {
+std::string SshConfig::run(const std::vector<std::string>& arguments, const Wait& wait) {
   ProcessSpec spec;
   spec.argv = {program_};
   const auto fixed = fixed_ssh_options();
@@ -108,15 +108,15 @@ std::string SshConfig::ask(const std::vector<std::string>& arguments, const Wait
   return result.out;
 }
 
-std::string SshConfig::empty_configuration(const Wait& wait) {
+std::string SshConfig::ask(const std::vector<std::string>& arguments, const Wait& wait) {
   {
     const std::lock_guard lock(mutex_);
-    if (!empty_configuration_.empty())
-      return empty_configuration_;
+    if (const auto known = answers_.find(arguments); known != answers_.end())
+      return known->second;
   }
-  auto answer = ask({"-F", "/dev/null", "-G", "--", "host"}, wait); // twice at worst: no matter
+  auto answer = run(arguments, wait); // of two at once each asks: no matter
   const std::lock_guard lock(mutex_);
-  return empty_configuration_ = std::move(answer);
+  return answers_.emplace(arguments, std::move(answer)).first->second;
 }
 
 ResolvedHost SshConfig::resolve(const HostAddress& address, const Wait& wait) {
@@ -126,7 +126,8 @@ ResolvedHost SshConfig::resolve(const HostAddress& address, const Wait& wait) {
   auto arguments = target_options(address, target);
   arguments.insert(arguments.end(), address.ssh_opts.begin(), address.ssh_opts.end());
   arguments.insert(arguments.end(), {"-G", "--", target.host});
-  auto host = interpret_ssh_config(ask(arguments, wait), empty_configuration(wait));
+  auto host = interpret_ssh_config(ask(arguments, wait),
+                                   ask({"-F", "/dev/null", "-G", "--", "host"}, wait));
   host.hostname = lower(host.hostname);
   return host;
 }

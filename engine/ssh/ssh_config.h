@@ -6,6 +6,7 @@
 #include "engine/ssh/transport.h"
 
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -51,7 +52,8 @@ struct ResolvedHost {
   std::vector<std::string> unsupported;  ///< "proxyjump bastion": needs the ssh program
 };
 
-/// Any thread; the empty configuration is asked for once.
+/// Any thread. Each question is asked once in a run: what a host's configuration was when the run
+/// first met it holds until its end, and a confirmation, whose time is short, need not wait for it.
 class SshConfig {
 public:
   /// `program` empty: there is no ssh program.
@@ -63,12 +65,12 @@ public:
 
 private:
   std::string ask(const std::vector<std::string>& arguments, const Wait& wait);
-  std::string empty_configuration(const Wait& wait);
+  std::string run(const std::vector<std::string>& arguments, const Wait& wait);
 
   ProcessRunner& processes_;
   std::string program_;
   std::mutex mutex_;
-  std::string empty_configuration_;
+  std::map<std::vector<std::string>, std::string> answers_; ///< by arguments
 };
 
 /// Pure: the meaning of one `ssh -G` answer beside that of the empty configuration.

@@ -38,6 +38,19 @@ struct Resolver {
 
 } // namespace
 
+TEST_CASE("a host's configuration is asked for once in a run, another's by itself") {
+  Resolver resolver("");
+  const auto asked = resolver.directory.path() / "asked";
+  belay::replace_file(resolver.file, "Match exec \"echo %h >>" + asked.string() + "\"\n");
+  resolver.resolve("one.example");
+  const auto once = belay::read_file(asked, 4096);
+  CHECK(once.starts_with("one.example\n"));
+  resolver.resolve("one.example");
+  CHECK(belay::read_file(asked, 4096) == once);
+  resolver.resolve("two.example");
+  CHECK(belay::read_file(asked, 4096) != once);
+}
+
 TEST_CASE("an alias is resolved as the user's ssh would") {
   Resolver resolver("Host web\n"
                     "  HostName Web-1.Example\n"
