@@ -58,7 +58,8 @@ PrepareRequest request_for(const ActivateRsActivate& options, const Host& host) 
                         .auto_rollback = options.auto_rollback,
                         .magic_rollback = options.magic_rollback,
                         .confirm_timeout = options.confirm_timeout + keeper_grace,
-                        .activation_timeout = script_limit}}};
+                        .activation_timeout = script_limit,
+                        .mode = options.boot ? Mode::boot : Mode::activate}}};
 }
 
 /// One transaction of one profile, watched to its end.
@@ -137,7 +138,7 @@ public:
 private:
   void begin(Watch& watch) {
     try {
-      if (options_.magic_rollback) {
+      if (options_.magic_rollback && !options_.boot) {
         canary_.clear();
       }
     } catch (const Error&) {
@@ -256,9 +257,6 @@ int revoke(const ActivateRsRevoke& options, const Host& host) {
 
 int activate_rs(const ActivateRsCommand& command, const Host& host) {
   if (const auto* options = std::get_if<ActivateRsActivate>(&command)) {
-    if (options->boot) { // nothing of ours is to run what it was not asked for
-      throw Error(ErrorKind::usage, "--boot is not known to this agent");
-    }
     return options->dry_activate ? dry_run(*options, host) : Activation(*options, host).run();
   }
   if (const auto* options = std::get_if<ActivateRsWait>(&command)) {

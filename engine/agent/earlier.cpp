@@ -75,8 +75,9 @@ std::optional<Refusal> held_by_unreadable(const Host& host) {
 }
 
 bool something_happened(const Snapshot& snapshot) {
-  return std::any_of(snapshot.profiles.begin(), snapshot.profiles.end(),
-                     [](const auto& profile) { return profile.state != State::prepared; });
+  return std::any_of(snapshot.profiles.begin(), snapshot.profiles.end(), [](const auto& profile) {
+    return profile.state != State::prepared && profile.state != State::dry_run;
+  });
 }
 
 /// Its run has said finish and nothing is left to decide: it closes within a tick.

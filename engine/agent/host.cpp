@@ -7,6 +7,9 @@
 #include "engine/base/text.h"
 
 #include <algorithm>
+#ifdef __APPLE__
+#include <pwd.h>
+#endif
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
@@ -34,10 +37,34 @@ std::string find_home(const std::string& from_environment, ProcessRunner& proces
   if (is_own_folder(from_environment)) {
     return from_environment;
   }
+#ifdef __APPLE__ // has no getent, and nothing there is static
+  const passwd* entry = getpwuid(geteuid());
+  return entry != nullptr && entry->pw_dir != nullptr ? entry->pw_dir : from_environment;
+#else
   const auto fields =
       split(look_up(processes, {"getent", "passwd", std::to_string(geteuid())}), ':');
   constexpr std::size_t home = 5;
   return fields.size() > home && fields[home].starts_with('/') ? fields[home] : from_environment;
+#endif
+}
+
+/// What a sudo that keeps the login's environment (runuser, sudo on darwin) leaves to be put right:
+/// scripts and Nix go by HOME and USER, and the login's XDG folders are not this user's.
+void make_own(std::map<std::string, std::string>& environment, const std::string& user,
+              ProcessRunner& processes) {
+  const auto before = environment["HOME"];
+  environment["HOME"] = find_home(before, processes);
+  if (!before.empty() && before != environment["HOME"]) {
+    for (const char* name : {"XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME",
+                             "XDG_RUNTIME_DIR"}) {
+      environment.erase(name);
+      unsetenv(name); // NOLINT: before any thread
+    }
+  }
+  if (!user.empty()) {
+    environment["USER"] = environment["LOGNAME"] = user;
+  }
+  setenv("HOME", environment["HOME"].c_str(), 1); // NOLINT: before any thread
 }
 
 bool is_closed(const TransactionFiles& files) {
@@ -52,9 +79,8 @@ Host look_around(std::optional<std::filesystem::path> state_directory, ProcessRu
                  Clock& clock) {
   auto surroundings = Surroundings::here();
   auto& environment = surroundings.environment;
-  environment["HOME"] = find_home(environment["HOME"], processes);
-  setenv("HOME", environment["HOME"].c_str(), 1); // NOLINT: before any thread
   const auto user = look_up(processes, {"id", "-un"});
+  make_own(environment, user, processes);
   return {.surroundings = surroundings,
           .user = user.empty() ? environment["USER"] : user,
           .uid = static_cast<std::int64_t>(geteuid()),

@@ -21,7 +21,7 @@ constexpr off_t journal_reserve = 64 * 1024; // some 300 entries; a transaction 
 constexpr std::size_t checksum_length = 16;
 constexpr std::size_t message_cap = 2000; // for a person, one line
 
-constexpr std::array<std::pair<Step, std::string_view>, 20> names = {{
+constexpr std::array<std::pair<Step, std::string_view>, 21> names = {{
     {Step::keeping, "keeping"},
     {Step::request, "request"},
     {Step::abandoned, "abandoned"},
@@ -35,6 +35,7 @@ constexpr std::array<std::pair<Step, std::string_view>, 20> names = {{
     {Step::awaiting_confirm, "awaiting-confirm"},
     {Step::setting_boot_default, "setting-boot-default"},
     {Step::confirmed, "confirmed"},
+    {Step::dry_run, "dry-run"},
     {Step::failed, "failed"},
     {Step::rolling_back, "rolling-back"},
     {Step::reactivating, "reactivating"},

@@ -34,6 +34,7 @@ enum class Step {
   awaiting_confirm,     ///< `deadline` runs
   setting_boot_default, ///< it is confirmed; about to run the boot script
   confirmed,
+  dry_run,      ///< the script of a dry run ended well
   failed,       ///< left as it is
   rolling_back, ///< about to restore what was recorded
   reactivating, ///< about to run the old generation's script

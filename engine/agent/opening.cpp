@@ -9,6 +9,7 @@
 #include "engine/base/store_path.h"
 #include "engine/base/text.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <sys/stat.h>
 
@@ -134,7 +135,9 @@ std::optional<Refusal> Opening::record_profile(const PrepareRequest::Profile& wa
       return Refusal{"protocol", "two profiles have the path " + profile.path, {}};
     }
   }
-  fs::create_directories(fs::path(profile.path).parent_path()); // umask is 022
+  if (wanted.mode != Mode::dry) {
+    fs::create_directories(fs::path(profile.path).parent_path()); // umask is 022
+  }
   const auto reading = profiles_.read(profile.path);
   profile.link = reading.link;
   profile.generation = reading.generation;
@@ -190,6 +193,9 @@ std::optional<Refusal> Opening::check_scripts() {
                          ": it has neither " + join(activation_programs(), " nor "),
                      {}};
     }
+    if (auto refusal = check_mode(profile.wanted)) {
+      return refusal;
+    }
     if (profile.wanted.boot_after_confirm) {
       if (!find_script(closure, ScriptCall::Kind::trial)) {
         return Refusal{"no-activation",
@@ -206,13 +212,33 @@ std::optional<Refusal> Opening::check_scripts() {
   return std::nullopt;
 }
 
+/// A script that does not know the mode would activate.
+std::optional<Refusal> Opening::check_mode(const PrepareRequest::Profile& wanted) {
+  if (wanted.mode == Mode::activate) {
+    return std::nullopt;
+  }
+  const bool dry = wanted.mode == Mode::dry;
+  if (!find_script(wanted.closure, dry ? ScriptCall::Kind::dry : ScriptCall::Kind::boot)) {
+    return Refusal{"no-activation",
+                   wanted.closure + " has no deploy-rs-activate that heeds " +
+                       (dry ? "DRY_ACTIVATE" : "BOOT") +
+                       " and no bin/switch-to-configuration: it can be activated, but not " +
+                       (dry ? "tried without that" : "set to be booted without that"),
+                   {}};
+  }
+  record_.details["mode"] = name_of(wanted.mode);
+  return std::nullopt;
+}
+
 /// What ran may not be what the profile says: then a rollback re-activates what ran.
 void Opening::note_drift(RecordedProfile& profile) {
   const auto system = nix_state_directory(host_.surroundings.environment) / "profiles" / "system";
   const auto activated = activated_by(profile.generation.path);
   if (profile.path == system.string() && !activated.empty() && !record_.running.empty() &&
       activated != record_.running) {
-    profile.reactivate = record_.running;
+    if (profile.wanted.mode == Mode::activate) { // else nothing is done to what runs
+      profile.reactivate = record_.running;
+    }
     record_.details["drift"] = record_.running + " ran, not " + activated;
   }
 }
@@ -220,6 +246,11 @@ void Opening::note_drift(RecordedProfile& profile) {
 /// How well this transaction will be looked after, for the event.
 void Opening::protect() {
   note_detachment(host_.detachment);
+  const bool dry = std::all_of(record_.profiles.begin(), record_.profiles.end(),
+                               [](const auto& p) { return p.wanted.mode == Mode::dry; });
+  if (dry) { // nothing that a reboot could leave half done
+    return;
+  }
   const bool armed = host_.detachment == Detachment::systemd &&
                      BootUnit().arm(request_.agent.empty() ? host_.program : request_.agent,
                                     host_.state_directory);

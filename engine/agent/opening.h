@@ -34,6 +34,7 @@ private:
   std::vector<Root> wanted_roots() const;
   std::optional<Refusal> root_all();
   std::optional<Refusal> check_scripts();
+  std::optional<Refusal> check_mode(const PrepareRequest::Profile& wanted);
   void note_drift(RecordedProfile& profile);
   void protect();
   void note_detachment(Detachment detachment);

@@ -59,13 +59,20 @@ const char* mark_file(ScriptCall::Kind kind) {
   switch (kind) {
   case ScriptCall::Kind::activation:
   case ScriptCall::Kind::trial:
+  case ScriptCall::Kind::dry:
     return "mark";
   case ScriptCall::Kind::boot:
     return "boot-mark";
   case ScriptCall::Kind::rollback:
+  case ScriptCall::Kind::boot_back:
     return "back-mark";
   }
   return "";
+}
+
+/// What is set of BOOT.
+const char* boot_variable(ScriptCall::Kind kind) {
+  return kind == ScriptCall::Kind::boot || kind == ScriptCall::Kind::boot_back ? "1" : "0";
 }
 
 /// A short script should not pay for a long interval: 1, 2, 4 … ms.
@@ -108,8 +115,8 @@ std::map<std::string, std::string> PosixScripts::environment_for(const ScriptCal
   environment.erase("DRY_ACTIVATE");
   environment.erase("BOOT");
   if (call.kind != ScriptCall::Kind::rollback) {
-    environment["DRY_ACTIVATE"] = "0";
-    environment["BOOT"] = call.kind == ScriptCall::Kind::boot ? "1" : "0";
+    environment["DRY_ACTIVATE"] = call.kind == ScriptCall::Kind::dry ? "1" : "0";
+    environment["BOOT"] = boot_variable(call.kind);
   }
   return environment;
 }
@@ -118,7 +125,7 @@ std::map<std::string, std::string> PosixScripts::environment_for(const ScriptCal
 /// written down for a keeper that has to clean up after us.
 std::string PosixScripts::next_mark(const ScriptCall& call) {
   const auto folder = files_.profile(call.profile);
-  const bool back = call.kind == ScriptCall::Kind::rollback;
+  const bool back = goes_back(call.kind);
   const auto mark = files_.id() + "-act-" + std::to_string(call.profile) +
                     (back                                  ? "-back-"
                      : call.kind == ScriptCall::Kind::boot ? "-boot-"
@@ -147,8 +154,7 @@ ScriptResult PosixScripts::run(const ScriptCall& call) {
     }
     // No scope to be had. On the way back that must not matter; forward, time that is up is up.
     const bool late = result.end == ScriptResult::End::timed_out;
-    return late && call.kind != ScriptCall::Kind::rollback ? result
-                                                           : run_in(session_, call, *command, mark);
+    return late && !goes_back(call.kind) ? result : run_in(session_, call, *command, mark);
   } catch (const std::exception& error) {
     return {.end = ScriptResult::End::unstarted, .message = error.what()};
   }

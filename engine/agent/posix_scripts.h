@@ -14,7 +14,8 @@
 #include <vector>
 
 // Scripts as the keeper really runs them: as deploy-rs does (working directory and $PROFILE are the
-// profile; DRY_ACTIVATE=0 and BOOT=0 on activation, BOOT=1 to be booted, neither on rollback), in a
+// profile, on a dry run the closure; DRY_ACTIVATE=0 and BOOT=0 on activation, BOOT=1 to be booted,
+// DRY_ACTIVATE=1 on a dry run, neither on rollback), in a
 // session of their own, stdin empty, output straight into the profile's output file. Straight, not
 // through a pipe of ours: a script must not die of its next `echo` because its keeper was killed.
 // The file is kept small by giving its beginning back to the disk.

@@ -59,6 +59,16 @@ struct Hello {
 
 // ---- requests ----
 
+/// What is done with a closure. An agent that heeds it says so in the details of the reply to
+/// prepare; one that does not say so must not be asked to activate.
+enum class Mode {
+  activate,
+  dry,  ///< its script says what it would do; no profile is set, and nothing is ever rolled back
+  boot, ///< the profile is set and its script makes it what the machine boots next; what runs runs
+};
+std::string_view name_of(Mode mode);
+std::optional<Mode> mode_from(std::string_view name);
+
 struct PrepareRequest {
   struct Profile {
     std::string name;
@@ -69,6 +79,7 @@ struct PrepareRequest {
     std::chrono::seconds confirm_timeout{30};
     std::chrono::seconds activation_timeout{240};
     bool boot_after_confirm = false; ///< try it first, make it the boot default once confirmed
+    Mode mode = Mode::activate;
   };
   std::string run;        ///< id of the run, kept as the holder's name
   std::string holder_url; ///< CI job, may be empty
@@ -111,6 +122,7 @@ enum class State {
   awaiting_confirm,     ///< the confirm deadline runs
   setting_boot_default, ///< confirmed in time; becoming what the machine boots (boot_after_confirm)
   confirmed,            ///< end, revocable until finish
+  dry_run,              ///< end of a dry run that went well: nothing was changed
   failed,               ///< end: activation failed and autoRollback is off: left as it is
   rolling_back,
   rolled_back,     ///< end: the recorded generation is back, read back and re-activated
@@ -155,8 +167,8 @@ struct TransactionStatus { ///< reply to prepare and state
   std::string transaction;
   std::vector<ProfileStatus> profiles;
   std::vector<EarlierTransaction> earlier;    ///< prepare only
-  std::map<std::string, std::string> details; ///< detach, reboot_protection, drift, detach_weak,
-                                              ///< boot_default where the agent heeds it
+  std::map<std::string, std::string> details; ///< detach, reboot_protection, drift, detach_weak;
+                                              ///< boot_default and mode where the agent heeds them
 };
 struct Accepted {}; ///< reply to activate, revoke, abandon, finish
 struct Decision {

@@ -25,7 +25,17 @@ Json to_json(const PrepareRequest::Profile& profile) {
           {"magic_rollback", profile.magic_rollback},
           {"confirm_timeout_s", profile.confirm_timeout.count()},
           {"activation_timeout_s", profile.activation_timeout.count()},
-          {"boot_after_confirm", profile.boot_after_confirm}};
+          {"boot_after_confirm", profile.boot_after_confirm},
+          {"mode", name_of(profile.mode)}};
+}
+
+Mode mode_at(const Json& json) {
+  const auto name = maybe_text_at(json, "mode").value_or(std::string(name_of(Mode::activate)));
+  const auto mode = mode_from(name);
+  if (!mode) {
+    throw Error(ErrorKind::protocol, "unknown mode \"" + name + "\"");
+  }
+  return *mode;
 }
 
 PrepareRequest::Profile prepare_profile_from(const Json& json) {
@@ -37,7 +47,8 @@ PrepareRequest::Profile prepare_profile_from(const Json& json) {
           .confirm_timeout = timeout_at(json, "confirm_timeout_s"),
           .activation_timeout = timeout_at(json, "activation_timeout_s"),
           // Not there in the record or request of an older one.
-          .boot_after_confirm = maybe_flag_at(json, "boot_after_confirm").value_or(false)};
+          .boot_after_confirm = maybe_flag_at(json, "boot_after_confirm").value_or(false),
+          .mode = mode_at(json)};
 }
 
 } // namespace

@@ -78,6 +78,9 @@ void fill(const TransactionFiles& files, const Past& past, const Host& host) {
   auto record = past.snapshot.record;
   record.transaction = files.id();
   record.since = host.clock.wall();
+  if (record.boot != boot_id()) { // what was only to be booted may be what runs
+    record.profiles.front().wanted.mode = Mode::activate;
+  }
   record.boot = boot_id();
   record.surroundings = host.surroundings;
   record.details["detach"] = name_of(host.detachment);

@@ -20,7 +20,9 @@ struct ScriptCall {
     activation, ///< of the new generation, which it also makes the boot default
     trial,      ///< of the new generation, without that
     boot,       ///< makes the new generation the boot default and activates nothing
+    dry,        ///< says what activation of the new generation would do
     rollback,   ///< activation of the old generation
+    boot_back,  ///< makes the old generation the boot default again and activates nothing
   };
   Kind kind = Kind::activation;
   std::size_t profile = 0;  ///< index in the record
@@ -54,6 +56,11 @@ std::string describe(const ScriptResult& result);
 /// Whether it gave up because another one holds the lock of switch-to-configuration.
 bool met_a_lock(const ScriptResult& result);
 
+/// Of the old generation. On the way back nothing may stand in the way.
+constexpr bool goes_back(ScriptCall::Kind kind) {
+  return kind == ScriptCall::Kind::rollback || kind == ScriptCall::Kind::boot_back;
+}
+
 class Scripts {
 public:
   virtual ~Scripts() = default;
@@ -64,8 +71,11 @@ public:
 
 /// What is run of a generation, in this order: deploy-rs-activate, bin/switch-to-configuration
 /// switch, and for one that is gone back to also activate (home-manager, darwin). On trial only
-/// bin/switch-to-configuration test will do, because deploy-rs-activate switches; for boot it is
-/// deploy-rs-activate (with BOOT=1) or bin/switch-to-configuration boot. nullopt: nothing.
+/// bin/switch-to-configuration test will do, because deploy-rs-activate switches. For boot it is
+/// deploy-rs-activate (with BOOT=1) or bin/switch-to-configuration boot, for a dry run
+/// deploy-rs-activate (with DRY_ACTIVATE=1) or bin/switch-to-configuration dry-activate; a
+/// deploy-rs-activate that does not so much as name the variable (deploy-rs before 2021-04 and
+/// 2022-10) would activate, and is not run. nullopt: nothing.
 struct ScriptCommand {
   std::string program;
   std::string argument; ///< may be empty

@@ -7,13 +7,16 @@
 namespace belay::agent {
 
 namespace {
-constexpr std::array<std::pair<State, std::string_view>, 11> names = {{
+constexpr std::array<std::string_view, 3> mode_names = {"activate", "dry-activate", "boot"};
+
+constexpr std::array<std::pair<State, std::string_view>, 12> names = {{
     {State::prepared, "prepared"},
     {State::switched, "switched"},
     {State::activated, "activated"},
     {State::awaiting_confirm, "awaiting-confirm"},
     {State::setting_boot_default, "setting-boot-default"},
     {State::confirmed, "confirmed"},
+    {State::dry_run, "dry-run"},
     {State::failed, "failed"},
     {State::rolling_back, "rolling-back"},
     {State::rolled_back, "rolled-back"},
@@ -21,6 +24,19 @@ constexpr std::array<std::pair<State, std::string_view>, 11> names = {{
     {State::superseded, "superseded"},
 }};
 } // namespace
+
+std::string_view name_of(Mode mode) {
+  return mode_names.at(static_cast<std::size_t>(mode));
+}
+
+std::optional<Mode> mode_from(std::string_view name) {
+  for (std::size_t i = 0; i < mode_names.size(); ++i) {
+    if (mode_names[i] == name) {
+      return static_cast<Mode>(i);
+    }
+  }
+  return std::nullopt;
+}
 
 std::string_view name_of(State state) {
   for (const auto& [value, name] : names) {
@@ -43,6 +59,7 @@ std::optional<State> state_from(std::string_view name) {
 bool is_final(State state) {
   switch (state) {
   case State::confirmed:
+  case State::dry_run:
   case State::failed:
   case State::rolled_back:
   case State::rollback_failed:

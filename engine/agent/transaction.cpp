@@ -65,6 +65,9 @@ void Transaction::activate(std::size_t profile) {
   if (view_.abandoned || view.switching || is_final(view.state)) {
     return;
   }
+  if (is_dry(profile)) {
+    return try_out(profile);
+  }
   try {
     note({.step = Step::switching, .profile = profile});
     const auto problem = seams_.profiles.set(recorded.path, recorded.wanted.closure);
@@ -93,6 +96,10 @@ void Transaction::settle(std::size_t profile) {
   const auto& wanted = record_.profiles[profile].wanted;
   const auto& ended = view_.profiles[profile];
   const Why failure{ended.script_reason, ended.message};
+  if (is_dry(profile)) {
+    return failure.reason.empty() ? note_safely({.step = Step::dry_run, .profile = profile})
+                                  : leave_as_it_is(profile, failure);
+  }
   if (failure.reason == "script-not-stopped") {
     return leave_running(profile, failure);
   }
@@ -103,7 +110,7 @@ void Transaction::settle(std::size_t profile) {
     return fail(profile, failure);
   }
   note_safely({.step = Step::activated, .profile = profile});
-  if (!wanted.magic_rollback) {
+  if (!wanted.magic_rollback || wanted.mode == Mode::boot) {
     return confirm(profile);
   }
   await_confirm(profile);
@@ -114,6 +121,10 @@ void Transaction::fail(std::size_t profile, const Why& why) {
   if (record_.profiles[profile].wanted.auto_rollback) {
     return roll_back(profile, why);
   }
+  leave_as_it_is(profile, why);
+}
+
+void Transaction::leave_as_it_is(std::size_t profile, const Why& why) {
   note_safely(
       {.step = Step::failed, .profile = profile, .reason = why.reason, .message = why.message});
 }
@@ -183,6 +194,9 @@ void Transaction::expire(std::size_t profile, const Why& why) {
 }
 
 void Transaction::revoke(std::size_t profile) {
+  if (is_dry(profile)) {
+    return;
+  }
   const Why why{"revoked", "revoked by the deploy"};
   const auto state = view_.profiles[profile].state;
   if (state == State::awaiting_confirm) {
@@ -209,13 +223,35 @@ void Transaction::abandon() {
 // ---- back ----
 
 ScriptCall::Kind Transaction::forward(std::size_t profile) const {
-  return record_.profiles[profile].wanted.boot_after_confirm ? ScriptCall::Kind::trial
-                                                             : ScriptCall::Kind::activation;
+  const auto& wanted = record_.profiles[profile].wanted;
+  switch (wanted.mode) {
+  case Mode::dry:
+    return ScriptCall::Kind::dry;
+  case Mode::boot:
+    return ScriptCall::Kind::boot;
+  case Mode::activate:
+    break;
+  }
+  return wanted.boot_after_confirm ? ScriptCall::Kind::trial : ScriptCall::Kind::activation;
+}
+
+/// What was only to be booted never ran, unless the machine was restarted since.
+ScriptCall::Kind Transaction::backward(std::size_t profile) const {
+  const bool never_ran =
+      record_.profiles[profile].wanted.mode == Mode::boot && record_.boot == seams_.boot;
+  return never_ran ? ScriptCall::Kind::boot_back : ScriptCall::Kind::rollback;
 }
 
 ScriptCall Transaction::call(std::size_t profile, ScriptCall::Kind kind) const {
   const auto& recorded = record_.profiles[profile];
-  const bool back = kind == ScriptCall::Kind::rollback;
+  const bool back = goes_back(kind);
+  if (kind == ScriptCall::Kind::dry) {
+    return {.kind = kind,
+            .profile = profile,
+            .generation = recorded.wanted.closure,
+            .profile_path = recorded.wanted.closure,
+            .limit = recorded.wanted.activation_timeout};
+  }
   // Scripts go by $PROFILE: where what ran was not the profile's, the link would lead them astray.
   const bool drifted = recorded.reactivate != recorded.generation.path;
   return {.kind = kind,
@@ -249,6 +285,9 @@ void Transaction::roll_back_ours(std::size_t profile, const Why& why) {
 }
 
 void Transaction::roll_back(std::size_t profile, const Why& why) {
+  if (is_dry(profile)) {
+    return leave_as_it_is(profile, why);
+  }
   if (recovering_ && is_superseded(profile)) {
     return;
   }
@@ -286,11 +325,15 @@ Problem Transaction::undo(std::size_t profile) {
 
 Problem Transaction::reactivate(std::size_t profile) {
   note_safely({.step = Step::reactivating, .profile = profile});
-  const auto result = run_patiently(call(profile, ScriptCall::Kind::rollback));
+  const auto result = run_patiently(call(profile, backward(profile)));
   if (result.succeeded() || result.end == ScriptResult::End::none) {
     return std::nullopt;
   }
-  return "the old generation is back, but its activation " + describe(result);
+  return "the old generation is back, but " +
+         std::string(backward(profile) == ScriptCall::Kind::boot_back
+                         ? "making it the boot default again: its script "
+                         : "its activation ") +
+         describe(result);
 }
 
 ScriptResult Transaction::run_patiently(const ScriptCall& call) {

@@ -23,6 +23,12 @@
 // things: that is no success, so it goes back to what was recorded, whose own script makes that the
 // boot default.
 //
+// A profile in boot mode is set, its script makes it what is booted next, and what runs is not
+// touched; there is nothing to confirm. Going back leaves what runs alone too, and only gives the
+// boot default back - but after a reboot it may be the new generation that runs: then the old one
+// is activated. A dry run sets nothing and has no way back, because it went nowhere: `roll_back` is
+// the one door to it, and it is shut.
+//
 // It runs in the keeper's one thread and owns nothing but its place in the journal: each step is
 // noted, then done. It may be killed between any two lines. Whoever makes a Transaction from the
 // same record and journal afterwards and calls recover() ends it: confirmed where that had been
@@ -72,6 +78,8 @@ private:
   };
 
   void recover_profile(std::size_t profile);
+  void try_out(std::size_t profile);
+  bool is_dry(std::size_t profile) const;
   void run_script(std::size_t profile);
   void settle(std::size_t profile);
   void await_confirm(std::size_t profile);
@@ -79,6 +87,7 @@ private:
   void set_boot_default(std::size_t profile);
   void run_boot_script(std::size_t profile);
   void fail(std::size_t profile, const Why& why);
+  void leave_as_it_is(std::size_t profile, const Why& why);
   void leave_running(std::size_t profile, const Why& why);
   ScriptResult run_patiently(const ScriptCall& call);
   void look_at_decision(std::size_t profile);
@@ -91,6 +100,7 @@ private:
   Problem undo(std::size_t profile);
   Problem reactivate(std::size_t profile);
   ScriptCall::Kind forward(std::size_t profile) const;
+  ScriptCall::Kind backward(std::size_t profile) const;
   ScriptCall call(std::size_t profile, ScriptCall::Kind kind) const;
   Why why_expired(std::size_t profile) const;
   bool other_boot(std::size_t profile) const { return view_.profiles[profile].boot != seams_.boot; }

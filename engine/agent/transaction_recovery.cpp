@@ -29,11 +29,15 @@ void Transaction::recover_profile(std::size_t profile) {
     return;
   }
   const bool booting = view.state == State::setting_boot_default;
-  const auto left = view.reactivating ? ScriptCall::Kind::rollback
+  const auto left = view.reactivating ? backward(profile)
                     : booting         ? ScriptCall::Kind::boot
                                       : forward(profile);
   const bool may_run = view.reactivating || booting || (view.script_started && !view.script_ended);
   if (may_run && !seams_.scripts.stop_leftovers(call(profile, left))) {
+    if (is_dry(profile)) {
+      return leave_as_it_is(
+          profile, {"script-not-stopped", "the script of the interrupted dry run runs on"});
+    }
     return leave_running(
         profile, {"script-not-stopped", "a script of the interrupted keeper could not be stopped"});
   }
@@ -45,6 +49,10 @@ void Transaction::recover_profile(std::size_t profile) {
     set_boot_default(profile);
   } else if (view.script_ended) {
     settle(profile);
+  } else if (is_dry(profile)) {
+    if (view.asked) {
+      leave_as_it_is(profile, {interrupted.reason, "the dry run was interrupted"});
+    }
   } else if (view.script_started && !wanted.auto_rollback && !wanted.magic_rollback) {
     note_safely({.step = Step::failed,
                  .profile = profile,

@@ -54,6 +54,8 @@ void apply_to(ProfileView& profile, const Entry& entry) {
     return enter(profile, entry, State::setting_boot_default);
   case Step::confirmed:
     return enter(profile, entry, State::confirmed);
+  case Step::dry_run:
+    return enter(profile, entry, State::dry_run);
   case Step::failed:
     return enter(profile, entry, State::failed);
   case Step::rolling_back:

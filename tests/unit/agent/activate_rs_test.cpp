@@ -267,6 +267,27 @@ TEST_CASE("activate-rs: a dry run changes nothing and takes nothing back") {
   CHECK_FALSE(fs::exists(deploy_rs.canary(two)));
 }
 
+TEST_CASE("activate-rs: for the next boot nothing is confirmed, and nothing that runs is touched") {
+  if (left_out()) {
+    return;
+  }
+  DeployRs deploy_rs;
+  const auto one = deploy_rs.generation("one"), two = deploy_rs.generation("two"),
+             bad = deploy_rs.generation("bad", "exit 4");
+  deploy_rs.deploy(one);
+  const auto flags = "--magic-rollback --boot";
+  CHECK(exit_status(deploy_rs.activate(two, flags).get()) == 0);
+  CHECK(deploy_rs.world.system() == two);
+  CHECK(deploy_rs.ran() == "one:0:0 two:0:1");
+  CHECK_FALSE(fs::exists(deploy_rs.canary(two)));
+  CHECK(exit_status(deploy_rs.activate(bad, flags).get()) == 1);
+  CHECK(deploy_rs.world.system() == two);
+  CHECK(exit_status(deploy_rs.activate(one, flags).get()) == 0);
+  CHECK(exit_status(deploy_rs.revoke()) == 0);
+  CHECK(deploy_rs.world.system() == two);
+  CHECK(deploy_rs.ran() == "one:0:0 two:0:1 bad:0:1 two:0:1 one:0:1 two:0:1");
+}
+
 TEST_CASE("activate-rs: revoke goes back to what that activation replaced") {
   if (left_out()) {
     return;

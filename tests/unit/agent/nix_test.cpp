@@ -27,7 +27,7 @@ struct Folder {
 
 } // namespace
 
-TEST_CASE("nix tools: PATH first, then where installers put them") {
+TEST_CASE("5.10: Nix is found in PATH, else where installers put it, also without a login shell") {
   CHECK(nix_folders("/home/app", "app") ==
         std::vector<std::string>{"/run/current-system/sw/bin", "/nix/var/nix/profiles/default/bin",
                                  "/home/app/.nix-profile/bin", "/etc/profiles/per-user/app/bin"});
@@ -47,7 +47,7 @@ TEST_CASE("nix tools: PATH first, then where installers put them") {
   CHECK_FALSE(find_nix_tools(path));
 }
 
-TEST_CASE("profile path: deploy-rs's rules") {
+TEST_CASE("5.7: the path of a profile, by deploy-rs's rules") {
   Folder f;
   const std::map<std::string, std::string> environment = {{"NIX_STATE_DIR", f.path("nix")},
                                                           {"HOME", "/home/app"}};

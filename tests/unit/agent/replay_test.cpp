@@ -33,6 +33,7 @@ struct Scenario {
   bool reboot = false; ///< the machine, not just the keeper, dies
   bool boot_after_confirm = false;
   bool boot_fails = false;
+  Mode mode = Mode::activate;
 };
 
 class Play {
@@ -49,6 +50,7 @@ public:
     record_ = record_of(target_.recorded(new_path));
     record_.profiles[0].wanted.magic_rollback = scenario.magic;
     record_.profiles[0].wanted.boot_after_confirm = scenario.boot_after_confirm;
+    record_.profiles[0].wanted.mode = scenario.mode;
     if (scenario.boot_fails) {
       target_.outcomes[new_path] = [](const ScriptCall& call) {
         return SimulatedTarget::exited(call.kind == ScriptCall::Kind::boot ? 3 : 0);
@@ -56,7 +58,7 @@ public:
     }
     if (scenario.script_fails) {
       target_.outcomes[new_path] = [](const ScriptCall& call) {
-        return SimulatedTarget::exited(call.kind == ScriptCall::Kind::rollback ? 0 : 4);
+        return SimulatedTarget::exited(goes_back(call.kind) ? 0 : 4);
       };
     }
   }
@@ -97,6 +99,12 @@ public:
     INFO(scenario_.name << ", " << name_of(state) << ", " << view.profiles[0].message);
     CHECK(target_.violations.empty());
     const auto now = target_.read(SimulatedTarget::profile);
+    if (scenario_.mode == Mode::dry) {
+      return nothing_changed(state);
+    }
+    if (scenario_.mode == Mode::boot) {
+      return check_boot(state);
+    }
     if (state == State::confirmed) {
       CHECK(now.generation.path == new_path);
       CHECK(target_.running == new_path);
@@ -116,6 +124,38 @@ public:
   }
 
 private:
+  bool as_it_was() const {
+    return target_.link == before_.link && target_.numbered == before_.numbered;
+  }
+
+  /// Whatever happens to a dry run, it has happened to nothing else.
+  void nothing_changed(State state) const {
+    CHECK((state == State::dry_run || state == State::failed || state == State::prepared));
+    CHECK((state != State::dry_run || !scenario_.script_fails));
+    CHECK(as_it_was());
+    CHECK(target_.running == before_.running);
+    CHECK(target_.boot_default == before_.running);
+    for (const auto kind : target_.kinds) {
+      CHECK(kind == ScriptCall::Kind::dry);
+    }
+  }
+
+  /// What runs is touched by nobody, but after a reboot by way back: then the new one may run.
+  void check_boot(State state) const {
+    const bool back = state != State::confirmed;
+    CHECK((!back || as_it_was()));
+    CHECK(target_.boot_default == (back ? before_.running : new_path));
+    if (!scenario_.reboot) {
+      CHECK(target_.running == before_.running);
+      for (const auto kind : target_.kinds) {
+        CHECK((kind == ScriptCall::Kind::boot || kind == ScriptCall::Kind::boot_back));
+      }
+    } else if (back) {
+      CHECK(target_.running == before_.running);
+    }
+    CHECK((!back || !promised_ || scenario_.revoke));
+  }
+
   void die() {
     target_.knife.put_away();
     if (scenario_.reboot) {
@@ -186,7 +226,7 @@ void play_every_cut(const Scenario& scenario) {
       play.check();
     }
   }
-  CHECK(first > 20); // the knife was there
+  CHECK(first > (scenario.mode == Mode::dry ? 8 : 20)); // the knife was there
 }
 
 } // namespace
@@ -231,8 +271,26 @@ TEST_CASE("replay: every cut ends confirmed and new, or recorded and back") {
        .had_generation = false,
        .boot_after_confirm = true},
       {.name = "boot after confirm, revoked", .revoke = true, .boot_after_confirm = true},
+      {.name = "boot", .mode = Mode::boot},
+      {.name = "boot, rebooted", .reboot = true, .mode = Mode::boot},
+      {.name = "boot, fails", .script_fails = true, .mode = Mode::boot},
+      {.name = "boot, fails, rebooted", .script_fails = true, .reboot = true, .mode = Mode::boot},
+      {.name = "boot, revoked", .revoke = true, .mode = Mode::boot},
+      {.name = "boot, unchanged", .unchanged = true, .mode = Mode::boot},
   }));
   play_every_cut(scenario);
+}
+
+TEST_CASE("replay: wherever a dry run is cut, nothing was changed and nothing is rolled back") {
+  play_every_cut(GENERATE(values<Scenario>({
+      {.name = "dry", .mode = Mode::dry},
+      {.name = "dry, rebooted", .reboot = true, .mode = Mode::dry},
+      {.name = "dry, fails", .script_fails = true, .mode = Mode::dry},
+      {.name = "dry, abandoned", .abandon = true, .mode = Mode::dry},
+      {.name = "dry, revoked", .revoke = true, .mode = Mode::dry},
+      {.name = "dry, fails, revoked", .script_fails = true, .revoke = true, .mode = Mode::dry},
+      {.name = "dry, first generation", .had_generation = false, .mode = Mode::dry},
+  })));
 }
 
 TEST_CASE("replay: a script that outlives its keeper and cannot be stopped") {

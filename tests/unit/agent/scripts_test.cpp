@@ -100,6 +100,14 @@ TEST_CASE("scripts: as deploy-rs runs them") {
     c.run(c.call(20s, ScriptCall::Kind::rollback));
     CHECK(c.output().find("|||/tmp|") != std::string::npos);
   }
+  SECTION("on a dry run") {
+    c.run(c.call(20s, ScriptCall::Kind::dry));
+    CHECK(c.output().find("|1|0|/tmp|") != std::string::npos);
+  }
+  SECTION("to be the boot default again") {
+    c.run(c.call(20s, ScriptCall::Kind::boot_back));
+    CHECK(c.output().find("|0|1|/tmp|") != std::string::npos);
+  }
 }
 
 TEST_CASE("scripts: what a generation has is run, in this order") {
@@ -118,12 +126,23 @@ TEST_CASE("scripts: what a generation has is run, in this order") {
   CHECK(ran(ScriptCall::Kind::activation) == "switch-to-configuration switch");
   CHECK(ran(ScriptCall::Kind::trial) == "switch-to-configuration test");
   CHECK(ran(ScriptCall::Kind::boot) == "switch-to-configuration boot");
-  c.script("echo deploy-rs-activate $1");
+  CHECK(ran(ScriptCall::Kind::boot_back) == "switch-to-configuration boot");
+  CHECK(ran(ScriptCall::Kind::dry) == "switch-to-configuration dry-activate");
+  c.script("echo deploy-rs-activate $1 $DRY_ACTIVATE_NOT $REBOOT");
+  CHECK(ran(ScriptCall::Kind::boot) == "switch-to-configuration boot"); // it would activate
+  CHECK(ran(ScriptCall::Kind::boot_back) == "switch-to-configuration boot");
+  CHECK(ran(ScriptCall::Kind::dry) == "switch-to-configuration dry-activate");
+  c.script("echo deploy-rs-activate $1 # DRY_ACTIVATE BOOT");
+  CHECK(ran(ScriptCall::Kind::dry) == "deploy-rs-activate");
+  CHECK(ran(ScriptCall::Kind::boot_back) == "deploy-rs-activate");
   CHECK(ran(ScriptCall::Kind::activation) == "deploy-rs-activate");
   CHECK(ran(ScriptCall::Kind::trial) == "switch-to-configuration test"); // the other one switches
   CHECK(ran(ScriptCall::Kind::boot) == "deploy-rs-activate");
   fs::remove(c.generation / "bin/switch-to-configuration");
   CHECK(ran(ScriptCall::Kind::trial) == "none");
+  c.script("echo deploy-rs-activate before 2021-04");
+  CHECK(ran(ScriptCall::Kind::dry) == "none");
+  CHECK(ran(ScriptCall::Kind::boot) == "none");
 }
 
 TEST_CASE("scripts: one that cannot be started, one that is killed") {

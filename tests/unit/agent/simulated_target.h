@@ -203,8 +203,10 @@ public:
     kinds.push_back(call.kind);
     called_with = call.profile_path;
     script_alive = true;
-    const bool activates = call.kind != ScriptCall::Kind::boot;
-    if (call.kind != ScriptCall::Kind::trial) { // the boot loader comes first
+    using Kind = ScriptCall::Kind;
+    const bool only_boots = call.kind == Kind::boot || call.kind == Kind::boot_back;
+    const bool activates = !only_boots && call.kind != Kind::dry;
+    if (call.kind != Kind::trial && call.kind != Kind::dry) { // the boot loader comes first
       boot_default = call.generation;
     }
     running = activates ? "half " + call.generation : running;
