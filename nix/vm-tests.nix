@@ -14,6 +14,7 @@
       { ... }:
       {
         services.openssh.enable = true;
+        boot.loader.grub.enable = false; # it is started from outside, and switch would install one
         nix.settings.experimental-features = [ "nix-command" "flakes" ];
         environment.etc."deployed-to".text = "target";
       };
