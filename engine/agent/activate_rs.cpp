@@ -8,6 +8,7 @@
 #include "engine/agent/posix_scripts.h"
 #include "engine/agent/prepare.h"
 #include "engine/agent/reopen.h"
+#include "engine/agent/scripts.h"
 #include "engine/agent/status.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
@@ -193,12 +194,20 @@ int dry_run(const ActivateRsActivate& options, const Host& host) {
     std::printf("%.*s\n", static_cast<int>(line.size()), line.data());
     std::fflush(stdout);
   };
-  ProcessSpec spec{.argv = {closure + "/deploy-rs-activate"},
+  const auto script = find_script(closure, ScriptCall::Kind::dry);
+  if (!script) {
+    throw Error(ErrorKind::no_activation,
+                "nothing in " + closure + " says what it would do without doing it");
+  }
+  ProcessSpec spec{.argv = {script->program},
                    .directory = closure,
                    .on_stdout_line = print,
                    .on_stderr_line = print};
   for (const auto& [name, value] : script_environment(host.surroundings.environment, host.user)) {
     spec.environment[name] = value;
+  }
+  if (!script->argument.empty()) {
+    spec.argv.push_back(script->argument);
   }
   spec.environment["PROFILE"] = closure;
   spec.environment["DRY_ACTIVATE"] = "1";

@@ -144,6 +144,23 @@ def login_lost(fleet):
 
 
 @hosts(1)
+def dry_run_and_boot(fleet):
+    """Nothing is confirmed, though deploy-rs says --magic-rollback all the same."""
+    [web] = fleet
+    deployed(web, closure("one"))
+    dry = Deploy(web, closure("two")).activate("--magic-rollback", "--dry-activate").ended()
+    good(dry)
+    assert "is not described" in dry[1], dry
+    check.runs(web, 1, "one", "one")
+    boot = Deploy(web, closure("three")).activate("--magic-rollback", "--boot")
+    good(boot.ended())
+    check.runs(web, 2, "three", "one boot:three")
+    good(boot.revoke())
+    check.runs(web, 1, "one", "one boot:three boot:one")
+    check.quiet(web)
+
+
+@hosts(1)
 def another_owner(fleet):
     """By sudo, as a user with a profile of his own; the login may remove his canary only by sudo."""
     [web] = fleet

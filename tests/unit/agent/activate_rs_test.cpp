@@ -258,6 +258,10 @@ TEST_CASE("activate-rs: a dry run changes nothing and takes nothing back") {
   const auto bad = deploy_rs.generation("bad", "exit 4");
   deploy_rs.deploy(one);
   const auto flags = "--magic-rollback --dry-activate"; // as deploy-rs sends them
+  const auto deaf =
+      deploy_rs.world.generation("deaf", "touch " + deploy_rs.world.path("done").string());
+  CHECK(exit_status(deploy_rs.activate(deaf, flags).get()) == 1);
+  CHECK_FALSE(fs::exists(deploy_rs.world.path("done")));
   const auto result = deploy_rs.activate(two, flags).get();
   CHECK(exit_status(result) == 0);
   CHECK(result.out.find("in " + two + " of " + two) != std::string::npos);
