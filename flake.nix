@@ -17,11 +17,14 @@
 
       eachSystem = f: lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
 
-      # What is deployed to, with deploy-rs's lib for each.
-      targets = systems ++ [
-        "x86_64-darwin"
-        "aarch64-darwin"
-      ];
+      # What is deployed to, with deploy-rs's lib for each; a nixpkgs may have dropped one.
+      targets = lib.filter (system: nixpkgs.legacyPackages ? ${system}) (
+        systems
+        ++ [
+          "x86_64-darwin"
+          "aarch64-darwin"
+        ]
+      );
 
       libFor =
         pkgs:

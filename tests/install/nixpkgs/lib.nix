@@ -5,6 +5,7 @@ let
     all
     attrValues
     concatStringsSep
+    filter
     isAttrs
     isBool
     isPath
@@ -15,7 +16,7 @@ let
     ;
 in
 rec {
-  inherit attrValues mapAttrs;
+  inherit attrValues filter mapAttrs;
 
   nameValuePair = name: value: { inherit name value; };
   genAttrs = names: f: listToAttrs (map (name: nameValuePair name (f name)) names);
