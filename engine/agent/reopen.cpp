@@ -71,6 +71,10 @@ void root(const RecordedProfile& profile, const TransactionFiles& files, const H
   if (StorePath::parse(profile.generation.path)) {
     add_root(*tools, host.processes, profile.generation.path, files.folder() / "0/previous");
   }
+  try { // this agent is in it
+    add_root(*tools, host.processes, profile.wanted.closure, files.folder() / "0/new");
+  } catch (const Error&) { // gone, so the profile is another's by now: the keeper will say so
+  }
 }
 
 void fill(const TransactionFiles& files, const Past& past, const Host& host) {
