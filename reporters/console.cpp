@@ -34,6 +34,18 @@ std::string size_of(const ProfileState& profile) {
              : "";
 }
 
+/// The runner's builds have one line together; what a target builds has one of its own.
+bool is_build_here(const Event& event, const RunState& state) {
+  if (event.subject.stage != Stage::build)
+    return false;
+  const NodeState* node = state.find(event.subject.node);
+  return node == nullptr ||
+         std::none_of(node->profiles.begin(), node->profiles.end(),
+                      [&](const ProfileState& profile) {
+                        return profile.remote_build && profile.name == event.subject.profile;
+                      });
+}
+
 std::string where(const event::Subject& subject) {
   return subject.profile.empty() ? subject.node : subject.node + "/" + subject.profile;
 }
@@ -72,6 +84,8 @@ struct ConsoleReporter::Lines {
   void operator()(const event::DiagnosticFound& p) const { console.say_diagnostic(event, p); }
   void operator()(const event::EvaluateFinished&) const { console.say_evaluate(state); }
   void operator()(const event::BuildFinished& p) const {
+    if (!p.built_on.empty())
+      return console.say_build_there(event, p);
     console.builds_failed_ += p.outcome == Outcome::success ? 0 : 1;
     if (!console.builds_since_)
       console.builds_since_ = event.time - p.duration;
@@ -80,12 +94,12 @@ struct ConsoleReporter::Lines {
   void operator()(const event::NodeQueued&) const {}
   void operator()(const event::NodeStarted&) const {}
   void operator()(const event::StageStarted&) const {
-    if (event.subject.stage == Stage::build && !console.builds_since_)
+    if (is_build_here(event, state) && !console.builds_since_)
       console.builds_since_ = event.time;
   }
   void operator()(const event::StageProgress&) const {}
   void operator()(const event::StageFinished& p) const {
-    if (event.subject.stage == Stage::build && p.outcome != Outcome::skipped) {
+    if (is_build_here(event, state) && p.outcome != Outcome::skipped) {
       if (!console.builds_since_)
         console.builds_since_ = event.time;
       console.builds_until_ = event.time;
@@ -131,7 +145,7 @@ struct ConsoleReporter::Lines {
 };
 
 void ConsoleReporter::report(const Event& event, const RunState& state) {
-  const bool past_builds = event.subject.stage && *event.subject.stage != Stage::build &&
+  const bool past_builds = event.subject.stage && !is_build_here(event, state) &&
                            *event.subject.stage != Stage::evaluate &&
                            std::holds_alternative<event::StageStarted>(event.payload);
   const auto* ended = std::get_if<event::StageFinished>(&event.payload);
@@ -183,6 +197,14 @@ void ConsoleReporter::say_builds(const RunState& state) {
     text = "cancelled";
   say(table_.format_wide("build", text, format_duration(builds_until_ - *builds_since_),
                          builds_failed_ > 0 ? "FAILED" : ""));
+}
+
+/// One line for each: it may have taken long, and nothing else tells of it before the node's end.
+void ConsoleReporter::say_build_there(const Event& event, const event::BuildFinished& built) {
+  if (!built.cached)
+    say(table_.format_wide("build", "on " + built.built_on + ": " + event.subject.profile,
+                           format_duration(built.duration),
+                           built.outcome == Outcome::success ? "" : "FAILED"));
 }
 
 /// `belay.yaml:2:1: error: …`, the form that editors and CI systems find the place by.

@@ -107,8 +107,11 @@ struct LiveView::Fold {
   void operator()(const event::PlanResolved& p) const {
     view.total_ += p.nodes.size();
     for (const auto& node : p.nodes)
-      for (const auto& profile : node.profiles)
+      for (const auto& profile : node.profiles) {
         view.table_.widen(without_hidden(node.id), without_hidden(profile.name));
+        if (profile.remote_build)
+          view.built_there_.emplace(node.id, profile.name);
+      }
   }
   void operator()(const event::DiagnosticFound&) const {}
   void operator()(const event::EvaluateFinished&) const { view.run_stage_ = {}; }
@@ -116,9 +119,9 @@ struct LiveView::Fold {
   void operator()(const event::NodeQueued&) const {}
   void operator()(const event::NodeStarted&) const {}
   void operator()(const event::StageStarted&) const {
-    if (event.subject.stage == Stage::build && view.builds_open_++ > 0)
+    if (is_build_here() && view.builds_open_++ > 0)
       return;
-    if (event.subject.stage == Stage::build || event.subject.node.empty())
+    if (is_build_here() || event.subject.node.empty())
       view.run_stage_ = {std::string(event::name_of(*event.subject.stage)), event.time};
     else if (event.subject.stage)
       begin(view.working_[event.subject.node]);
@@ -134,7 +137,7 @@ struct LiveView::Fold {
       work->progress = p;
   }
   void operator()(const event::StageFinished&) const {
-    if (event.subject.stage == Stage::build && view.builds_open_ > 0 && --view.builds_open_ == 0)
+    if (is_build_here() && view.builds_open_ > 0 && --view.builds_open_ == 0)
       view.run_stage_ = {};
     if (Work* work = current())
       work->idle_since = event.time;
@@ -155,6 +158,12 @@ struct LiveView::Fold {
   void operator()(const event::WebhookDelivered&) const {}
   void operator()(const event::WebhookFailed&) const {}
   void operator()(const event::RunFinished&) const { view.ended_ = true; }
+
+  /// The runner's builds are one work for all nodes; what a target builds is that node's own.
+  bool is_build_here() const {
+    return event.subject.stage == Stage::build &&
+           !view.built_there_.contains({event.subject.node, event.subject.profile});
+  }
 
   /// What the event's node does now, if the event is about that.
   Work* current() const {

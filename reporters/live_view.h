@@ -7,7 +7,9 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 // The part of the console that moves: what goes on now, as lines for a terminal of a given size. A
@@ -64,8 +66,9 @@ private:
   Table table_;
   WallTime started_{};
   RunStage run_stage_;
-  std::size_t builds_open_ = 0;         ///< profiles
-  std::map<std::string, Work> working_; ///< by node
+  std::size_t builds_open_ = 0;                               ///< profiles
+  std::set<std::pair<std::string, std::string>> built_there_; ///< node and profile
+  std::map<std::string, Work> working_;                       ///< by node
   std::size_t begun_ = 0, total_ = 0, done_ = 0, bad_ = 0;
   bool cancelled_ = false, ended_ = false;
 };

@@ -166,6 +166,9 @@ std::vector<Flag> make_flags() {
       {"--fast-connection", 0, "BOOL", loading, group_settings,
        "true: copy everything from here; the target asks no substituter.",
        flag(setting(&Settings::fast_connection))},
+      {"--remote-build", 0, "", loading, group_settings,
+       "Build each profile on its target (remoteBuild).",
+       turn_on(setting(&Settings::remote_build))},
       {"--auto-rollback", 0, "BOOL", loading, group_settings,
        "Roll back where an activation fails; false also leaves the nodes that succeeded.",
        flag(setting(&Settings::auto_rollback))},
@@ -288,12 +291,15 @@ std::span<const std::string_view> flag_groups() {
 }
 
 bool is_missing_deploy_rs_flag(std::string_view name) {
-  static constexpr std::array<std::string_view, 18> names{
-      "--file",         "-f",           "--checksigs",        "-c",
-      "--interactive",  "-i",           "--log-dir",          "-k",
-      "--keep-result",  "-r",           "--result-path",      "--sudo",
-      "--remote-build", "--boot",       "--interactive-sudo", "--temp-path",
-      "--dry-activate", "--no-progress"};
+  static constexpr std::array<std::string_view, 17> names{"--file",        "-f",
+                                                          "--checksigs",   "-c",
+                                                          "--interactive", "-i",
+                                                          "--log-dir",     "-k",
+                                                          "--keep-result", "-r",
+                                                          "--result-path", "--sudo",
+                                                          "--boot",        "--interactive-sudo",
+                                                          "--temp-path",   "--dry-activate",
+                                                          "--no-progress"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 

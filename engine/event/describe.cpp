@@ -76,9 +76,11 @@ struct Describe {
            because(p.error);
   }
   std::string operator()(const BuildFinished& p) const {
+    const std::string there = p.built_on.empty() ? "" : " of " + p.built_on;
     if (p.cached)
-      return "in the store already: " + p.derivation;
-    return "build " + std::string(verb(p.outcome)) + " in " + format_duration(p.duration) + ": " +
+      return "in the store" + there + " already: " + p.derivation;
+    return (p.built_on.empty() ? "build " : "build on " + p.built_on + " ") +
+           std::string(verb(p.outcome)) + " in " + format_duration(p.duration) + ": " +
            p.derivation + (p.reason.empty() ? "" : " (" + p.reason + ")");
   }
   std::string operator()(const NodeQueued&) const { return where() + " is queued"; }

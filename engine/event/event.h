@@ -87,6 +87,7 @@ struct PlanResolved {
     std::vector<Stage>
         stages;       ///< each of these gets exactly one stage.finished, or the node is skipped
     std::string path; ///< store path; empty = it could not be evaluated
+    bool remote_build = false; ///< its target builds it
   };
   struct Node {
     std::string id;
@@ -126,6 +127,7 @@ struct BuildFinished { ///< one derivation that a node needs
   bool cached = false; ///< was valid before
   Duration duration{};
   std::string reason;
+  std::string built_on; ///< id of the node whose target built it; empty = the runner did
 };
 
 struct NodeQueued {};
@@ -155,7 +157,7 @@ struct StageFinished {
   std::optional<int> generation_before; ///< lock: recorded
   std::optional<int> generation_after;  ///< activate, verify
   std::map<std::string, std::string>
-      details; ///< "confirm_path", "reboot_protection", "drift", "detach"
+      details; ///< "confirm_path", "reboot_protection", "drift", "detach", "built_on"
 };
 
 struct StageRetrying {

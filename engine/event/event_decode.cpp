@@ -114,6 +114,7 @@ PlanResolved::Profile decode_profile(const Record& record) {
   for (const std::string& name : record.texts("stages"))
     if (const auto stage = stage_from(name))
       profile.stages.push_back(*stage);
+  profile.remote_build = record.boolean("remote_build");
   return profile;
 }
 
@@ -206,7 +207,8 @@ std::optional<Payload> decode_payload(std::string_view type, const Record& data)
     return EvaluateFinished{data.outcome(), data.duration("duration_s"), data.text("error")};
   if (type == "build.finished")
     return BuildFinished{data.text("drv"),       data.texts("outputs"),       data.outcome(),
-                         data.boolean("cached"), data.duration("duration_s"), data.text("reason")};
+                         data.boolean("cached"), data.duration("duration_s"), data.text("reason"),
+                         data.text("built_on")};
   if (type == "node.queued")
     return NodeQueued{};
   if (type == "node.started")

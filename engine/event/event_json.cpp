@@ -41,7 +41,10 @@ Json encode_profile(const PlanResolved::Profile& profile) {
   Json names = Json::array();
   for (const Stage stage : profile.stages)
     names.push_back(name_of(stage));
-  return {{"name", profile.name}, {"path", text_or_null(profile.path)}, {"stages", names}};
+  return {{"name", profile.name},
+          {"path", text_or_null(profile.path)},
+          {"stages", names},
+          {"remote_build", profile.remote_build}};
 }
 
 Json encode_node(const PlanResolved::Node& node) {
@@ -112,7 +115,8 @@ struct Encode {
             {"outcome", name_of(p.outcome)},
             {"cached", p.cached},
             {"duration_s", seconds(p.duration)},
-            {"reason", text_or_null(p.reason)}};
+            {"reason", text_or_null(p.reason)},
+            {"built_on", text_or_null(p.built_on)}};
   }
   Json operator()(const NodeQueued&) const { return Json::object(); }
   Json operator()(const NodeStarted& p) const { return {{"host", p.host}}; }

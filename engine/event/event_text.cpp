@@ -49,7 +49,7 @@ struct Walk {
   void operator()(DiagnosticFound& p) const { texts(p.code, p.file, p.hint); }
   void operator()(EvaluateFinished& p) const { texts(p.error); }
   void operator()(BuildFinished& p) const {
-    texts(p.derivation, p.reason);
+    texts(p.derivation, p.reason, p.built_on);
     texts_of(p.outputs);
   }
   void operator()(NodeQueued&) const {}

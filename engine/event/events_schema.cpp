@@ -85,8 +85,10 @@ Json run_started() {
 }
 
 Json plan_resolved() {
-  const Json profile = record(
-      {{"name", of_type("string")}, {"path", nullable("string")}, {"stages", list_of(stage())}});
+  const Json profile = record({{"name", of_type("string")},
+                               {"path", nullable("string")},
+                               {"stages", list_of(stage())},
+                               {"remote_build", of_type("boolean")}});
   const Json node = record({{"id", of_type("string")},
                             {"host", of_type("string")},
                             {"target", of_type("string")},
@@ -173,7 +175,8 @@ std::vector<std::pair<const char*, Json>> payloads() {
                                  {"outcome", outcome()},
                                  {"cached", of_type("boolean")},
                                  {"duration_s", of_type("number")},
-                                 {"reason", nullable("string")}})},
+                                 {"reason", nullable("string")},
+                                 {"built_on", nullable("string")}})},
       {"node.queued", record({})},
       {"node.started", record({{"host", of_type("string")}})},
       {"stage.started", record({})},

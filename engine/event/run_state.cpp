@@ -96,6 +96,7 @@ struct Fold {
     for (const PlanResolved::Profile& profile : planned.profiles) {
       ProfileState& announced = profile_of(node, profile.name);
       announced.path = profile.path;
+      announced.remote_build = profile.remote_build;
       for (const Stage stage : profile.stages)
         stage_of(announced, stage);
     }
@@ -108,7 +109,7 @@ struct Fold {
     state.evaluate_message = event.message;
   }
   void operator()(const BuildFinished& p) const {
-    if (p.outcome == Outcome::success)
+    if (p.outcome == Outcome::success && p.built_on.empty())
       ++(p.cached ? state.cached : state.built);
   }
   void operator()(const NodeQueued&) const { node_of(state, event.subject.node); }

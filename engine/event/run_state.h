@@ -42,6 +42,7 @@ struct StageState {
 struct ProfileState {
   std::string name;
   std::string path;
+  bool remote_build = false;
   std::vector<StageState> stages; ///< as planned, then those that came unplanned (rollback)
   std::optional<NodeRolledBack> rolled_back;
 };
@@ -70,7 +71,7 @@ struct RunState {
   std::optional<EvaluateFinished> evaluate;
   std::string evaluate_message;
   std::string evaluate_log, build_log; ///< tails of what has no node
-  int built = 0, cached = 0;           ///< derivations
+  int built = 0, cached = 0;           ///< derivations, by the runner
   std::vector<NodeState> nodes;        ///< in the order of plan.resolved
   /// Of a node in `nodes`, so that thousands are not searched for each event. Only a hint.
   std::map<std::string, std::size_t, std::less<>> positions;

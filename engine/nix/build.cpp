@@ -5,6 +5,7 @@
 #include "engine/nix/command.h"
 #include "engine/nix/local_nix.h"
 #include "engine/nix/log_follower.h"
+#include "engine/nix/tunnel_client.h"
 #include "engine/nix/validity.h"
 
 #include <algorithm>
@@ -44,11 +45,12 @@ std::string ended_by(const LogFollower& log, const ProcessResult& process) {
 class Build {
 public:
   Build(ProcessRunner& runner, const std::vector<BuildGoal>& goals, const ProgressSink& sink,
-        const Wait& wait)
-      : runner_(runner), goals_(goals), sink_(sink), wait_(wait), results_(goals.size()) {}
+        const Wait& wait, MakeProcess make = nix_process)
+      : runner_(runner), goals_(goals), sink_(sink), wait_(wait), make_(std::move(make)),
+        results_(goals.size()) {}
 
   std::vector<BuildResult> run(const std::vector<std::string>& arguments) {
-    const auto before = valid_paths(runner_, outputs_of(goals_), wait_);
+    const auto before = valid_paths(runner_, outputs_of(goals_), wait_, make_);
     for (std::size_t at = 0; at < goals_.size(); ++at) {
       results_[at].valid = results_[at].cached = before[at];
       if (!before[at]) {
@@ -110,7 +112,7 @@ private:
     for (const auto& derivation : derivations) {
       argv.push_back(derivation.string());
     }
-    ProcessSpec spec = nix_process(std::move(argv));
+    ProcessSpec spec = make_(std::move(argv));
     spec.on_stderr_line = [&log](std::string_view line) { log.take(line); };
     ProcessResult process = runner_.run(spec, wait_);
     throw_if_stopped(process, "the build");
@@ -119,7 +121,7 @@ private:
 
   /// Takes out of pending_ what is valid now.
   void settle(const LogFollower& log) {
-    const auto valid = valid_paths(runner_, pending_outputs(), wait_);
+    const auto valid = valid_paths(runner_, pending_outputs(), wait_, make_);
     std::vector<std::size_t> still;
     for (std::size_t at = 0; at < pending_.size(); ++at) {
       const std::size_t goal = pending_[at];
@@ -179,6 +181,7 @@ private:
   const std::vector<BuildGoal>& goals_;
   const ProgressSink& sink_;
   const Wait& wait_;
+  const MakeProcess make_;
   const Instant started_ = BootClock::now();
   std::vector<BuildResult> results_;
   std::vector<std::size_t> pending_; ///< goals that are neither valid nor known to have failed
@@ -194,6 +197,31 @@ std::vector<BuildResult> LocalNix::build(const std::vector<BuildGoal>& goals,
   auto results = Build(runner_, goals, sink, wait).run(build_arguments(nix_arguments));
   roots_.add(outputs_of(goals), wait);
   return results;
+}
+
+/// The derivations stay in the runner's store, too: it is there that failures are traced.
+TargetBuildOutcome LocalNix::build_there(const TargetBuildRequest& request,
+                                         const ProgressSink& sink, const Wait& wait) {
+  const TunnelClient client(request.store_uri, sent_for_build(request.capacity));
+  const MakeProcess make = [&client](auto argv) { return client.inside(std::move(argv)); };
+  const std::vector<StorePath> output{request.goal.output};
+  TargetBuildOutcome outcome;
+  if (valid_paths(runner_, output, wait, make).front()) {
+    outcome.result.valid = outcome.result.cached = true;
+    return outcome;
+  }
+  roots_.add(std::vector{request.goal.derivation}, wait);
+  // Caches have no derivations: to have the target ask for each would cost more than to send it.
+  outcome.sources = copy({.paths = {request.goal.derivation},
+                          .store_uri = request.store_uri,
+                          .substitute = false,
+                          .check_signatures = request.check_signatures,
+                          .derivations = true},
+                         sink, wait);
+  if (outcome.sources.process.succeeded()) {
+    outcome.result = Build(runner_, {request.goal}, sink, wait, make).run({}).front();
+  }
+  return outcome;
 }
 
 } // namespace belay::nix

@@ -4,6 +4,7 @@
 #include "engine/base/process.h"
 #include "engine/base/store_path.h"
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,10 @@ std::vector<std::string> nix_command(std::string_view verb);
 
 /// A spec with room for long lines and logs.
 ProcessSpec nix_process(std::vector<std::string> argv);
+
+/// How a process is made of its arguments: nix_process for the runner's own store, or that of a
+/// TunnelClient for a target's.
+using MakeProcess = std::function<ProcessSpec(std::vector<std::string> argv)>;
 
 /// Throws Error{cancelled} or Error{deadline_exceeded} where it was us who ended the process;
 /// `what` is the subject of the message ("evaluating .#deploy").

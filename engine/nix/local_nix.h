@@ -36,6 +36,9 @@ public:
   StorePath add_file(const std::filesystem::path& file, const Wait& wait) override;
   ClosureSize closure_size(const std::vector<StorePath>& paths, const Wait& wait) override;
   CopyOutcome copy(const CopyRequest& request, const ProgressSink& sink, const Wait& wait) override;
+  /// Roots the derivation here.
+  TargetBuildOutcome build_there(const TargetBuildRequest& request, const ProgressSink& sink,
+                                 const Wait& wait) override;
 
 private:
   ProcessRunner& runner_;

@@ -66,6 +66,7 @@ struct CopyRequest {
   std::string store_uri;         ///< "unix:///tmp/b.XXXXXX/s"
   bool substitute = true;        ///< the target asks its substituters first
   bool check_signatures = false; ///< `--checksigs`; else unsigned paths go to who trusts us
+  bool derivations = false;      ///< the paths are derivations: what builds them goes over
 };
 
 /// What a path needs to run: itself and all that it refers to.
@@ -77,6 +78,25 @@ struct ClosureSize {
 struct CopyOutcome {
   ProcessResult process;
   std::vector<std::string> copied; ///< store paths that went over
+};
+
+/// How much a target builds at once, as its own nix.conf says; the defaults are Nix's.
+struct BuildCapacity {
+  unsigned jobs = 1;
+  unsigned cores = 0; ///< 0 = all that there are
+};
+
+/// A build by the target's Nix, through the tunnel to its store.
+struct TargetBuildRequest {
+  BuildGoal goal; ///< whose derivation is in the runner's store
+  std::string store_uri;
+  BuildCapacity capacity;
+  bool check_signatures = false;
+};
+
+struct TargetBuildOutcome {
+  CopyOutcome sources; ///< of derivations and sources; where it failed, nothing was built
+  BuildResult result;  ///< as the target's store has it
 };
 
 class NixStore {
@@ -116,6 +136,12 @@ public:
   /// `nix copy` of the closures. A failing copy is a value: the tunnel knows better why.
   virtual CopyOutcome copy(const CopyRequest& request, const ProgressSink& sink,
                            const Wait& wait) = 0;
+
+  /// Copies the derivation with all that it needs, and has it built there; an output that is there
+  /// already costs one question. The output is nobody's root yet. Throws Error{system} where Nix
+  /// cannot ask the target: the tunnel knows why.
+  virtual TargetBuildOutcome build_there(const TargetBuildRequest& request,
+                                         const ProgressSink& sink, const Wait& wait) = 0;
 };
 
 } // namespace belay::nix

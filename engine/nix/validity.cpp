@@ -22,14 +22,14 @@ bool names_another_store(const Error& error) {
 }
 
 std::set<std::string> invalid_of(ProcessRunner& runner, std::span<const StorePath> paths,
-                                 const Wait& wait) {
+                                 const Wait& wait, const MakeProcess& make) {
   std::vector<std::string> argv{"nix-store", "--check-validity", "--print-invalid"};
   for (const auto& path : paths) {
     argv.push_back(path.string());
   }
   try {
-    const auto lines = split_white_space(
-        run_query(runner, nix_process(std::move(argv)), wait, "looking into the store"));
+    const auto lines =
+        split_white_space(run_query(runner, make(std::move(argv)), wait, "looking into the store"));
     return {lines.begin(), lines.end()};
   } catch (const Error& error) {
     if (!names_another_store(error)) {
@@ -39,8 +39,8 @@ std::set<std::string> invalid_of(ProcessRunner& runner, std::span<const StorePat
   if (paths.size() == 1) {
     return {paths.front().string()};
   }
-  auto invalid = invalid_of(runner, paths.first(paths.size() / 2), wait);
-  invalid.merge(invalid_of(runner, paths.subspan(paths.size() / 2), wait));
+  auto invalid = invalid_of(runner, paths.first(paths.size() / 2), wait, make);
+  invalid.merge(invalid_of(runner, paths.subspan(paths.size() / 2), wait, make));
   return invalid;
 }
 
@@ -63,11 +63,11 @@ std::optional<bool> has_program_below(const StorePath& path,
 }
 
 std::vector<bool> valid_paths(ProcessRunner& runner, std::span<const StorePath> paths,
-                              const Wait& wait) {
+                              const Wait& wait, const MakeProcess& make) {
   std::vector<bool> result;
   result.reserve(paths.size());
   for (const auto& batch : batches(paths)) {
-    const auto invalid = invalid_of(runner, batch, wait);
+    const auto invalid = invalid_of(runner, batch, wait, make);
     for (const auto& path : batch) {
       result.push_back(!invalid.contains(path.string()));
     }

@@ -3,6 +3,7 @@
 
 #include "engine/base/process.h"
 #include "engine/base/store_path.h"
+#include "engine/nix/command.h"
 
 #include <optional>
 #include <span>
@@ -11,9 +12,10 @@
 
 namespace belay::nix {
 
-/// Which of `paths` are valid in the local store. A path of another store is not.
+/// Which of `paths` are valid in the store that `make`'s processes work on. A path of another store
+/// is not.
 std::vector<bool> valid_paths(ProcessRunner& runner, std::span<const StorePath> paths,
-                              const Wait& wait);
+                              const Wait& wait, const MakeProcess& make = nix_process);
 
 /// Whether one of `names` below a valid path is a program, as this machine's file system shows it;
 /// nullopt where it does not show the path (a store below another root).

@@ -51,6 +51,7 @@ struct Profile {
   Seconds activation_timeout{240};
   BootDefault boot_default = BootDefault::with_activation;
   bool fast_connection = false; ///< true: the target does not ask its substituters
+  bool remote_build = false;    ///< the target builds it; only with `derivation`
   std::optional<SecretSource> sudo_password = {}; ///< only where sudo is used
   bool operator==(const Profile&) const = default;
 };
@@ -73,7 +74,7 @@ template <> std::span<const std::string_view> names_of<OnFailure>();
 /// How many nodes may be in a stage at once; all at least 1.
 struct Limits {
   int evaluate = 1;
-  int build = 1;
+  int build = 8; ///< whose targets build; what the runner builds is one process for all
   int copy = 4;
   int activate = 8;
   bool operator==(const Limits&) const = default;

@@ -223,8 +223,10 @@ const Keys<RawPlanFile>& limits_section() {
   static const Keys<PlanFile> inner{
       number_key<PlanFile>("evaluate", &PlanFile::limit_evaluate, parallel_range,
                            "Evaluations at once. Default: 1."),
-      number_key<PlanFile>("build", &PlanFile::limit_build, parallel_range,
-                           "Builds at once. Default: 1; Nix builds in parallel by itself."),
+      number_key<PlanFile>(
+          "build", &PlanFile::limit_build, parallel_range,
+          "Nodes that build for themselves (remoteBuild) at once. Default: parallel. What "
+          "is built here is one Nix for all of them."),
       number_key<PlanFile>("copy", &PlanFile::limit_copy, parallel_range,
                            "Nodes copied to at once. Default: the lesser of parallel and 4."),
       number_key<PlanFile>("activate", &PlanFile::limit_activate, parallel_range,

@@ -149,7 +149,7 @@ private:
     policy.parallel = line.parallel.value_or(yaml.parallel.value_or(policy.parallel));
     policy.grace = line.grace.value_or(yaml.grace.value_or(policy.grace));
     policy.limits.evaluate = yaml.limit_evaluate.value_or(1);
-    policy.limits.build = yaml.limit_build.value_or(1);
+    policy.limits.build = yaml.limit_build.value_or(policy.parallel);
     policy.limits.copy = yaml.limit_copy.value_or(std::min(policy.parallel, 4));
     policy.limits.activate = yaml.limit_activate.value_or(policy.parallel);
   }

@@ -175,10 +175,6 @@ private:
               "set sudoPasswordEnv or sudoPasswordFile in the plan file, or allow the sudo command "
               "without a password on the target and set interactiveSudo to false");
     }
-    if (settings.remote_build.value_or(false)) {
-      problem("remote-build", of_profile(profile) + ": remoteBuild is not supported; building here",
-              "", Diagnostic::Severity::warning);
-    }
   }
 
   static std::optional<SecretSource> password_source(const Settings& settings) {
@@ -283,6 +279,7 @@ private:
     profile.activation_timeout = settings.activation_timeout.value_or(profile.activation_timeout);
     profile.boot_default = settings.boot_default.value_or(profile.boot_default);
     profile.fast_connection = settings.fast_connection.value_or(profile.fast_connection);
+    profile.remote_build = derivation && settings.remote_build.value_or(false);
     result.profiles.push_back(std::move(profile));
   }
 

@@ -36,7 +36,8 @@ std::span<const SettingKey> setting_keys() {
        "Command that becomes the profile's user, split at white space; the user is its last "
        "argument. Default: sudo -u."},
       {"remoteBuild", &Settings::remote_build,
-       "Build on the target. Not supported yet: belay builds here and warns."},
+       "Build on the target: derivations and sources go over instead of what they make. Default: "
+       "false."},
       {"interactiveSudo", &Settings::interactive_sudo,
        "sudo asks for a password. Refused when true, unless the plan file says where the password "
        "is: nobody is there to answer."},

@@ -58,7 +58,7 @@ NodeResult activate_node(const Contact& contact, const plan::Node& node, NodeInd
                          NodeLink& link, StepContext& context) {
   NodeResult result;
   result.node = index;
-  NodeStages stages(context, node, {Stage::activate, Stage::confirm, Stage::verify});
+  NodeStages stages(context, node, StepKind::activate);
   std::vector<Confirmed> confirmed;
   for (const auto& profile : node.profiles) {
     if (context.work().cancelled()) {
@@ -94,7 +94,7 @@ NodeResult activate_node(const Contact& contact, const plan::Node& node, NodeInd
 
 NodeResult roll_back_node(const Contact& contact, const plan::Node& node, NodeIndex index,
                           NodeLink& link, StepContext& context) {
-  NodeStages stages(context, node, {});
+  NodeStages stages(context, node, StepKind::rollback);
   RevokeRequest request;
   for (const auto& profile : node.profiles) {
     if (profile.auto_rollback) {
@@ -116,7 +116,7 @@ NodeResult finish_node(const Contact& contact, const plan::Node& node, NodeIndex
                        NodeLink& link, StepContext& context) {
   NodeResult result;
   result.node = index;
-  NodeStages stages(context, node, {});
+  NodeStages stages(context, node, StepKind::finish);
   const auto untold = link.for_each_transaction([&](const Owner& owner) {
     Follow(contact, node, link, *owner.profiles.front(), stages)
         .demand(agent::FinishRequest{owner.transaction},

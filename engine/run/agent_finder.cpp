@@ -3,6 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "engine/run/remote_output.h"
 
 #include <array>
 #include <map>
@@ -53,20 +54,7 @@ std::filesystem::path AgentFinder::file_for(const std::string& system) const {
 }
 
 StorePath AgentFinder::find(ssh::Session& session, const Wait& wait) {
-  auto channel = session.exec("uname -sm", wait);
-  std::string printed;
-  std::array<char, 512> chunk{};
-  while (const auto count = channel->read(chunk.data(), chunk.size(), wait)) {
-    if (printed.size() < 64 * 1024) {
-      printed.append(chunk.data(), count);
-    }
-  }
-  channel->close(wait);
-  // A login shell may print before: uname's line is the last one.
-  const auto text = trim(printed);
-  const auto line = text.substr(text.rfind('\n') == text.npos ? 0 : text.rfind('\n') + 1);
-  const auto system = system_of_uname(std::string(line));
-
+  const auto system = system_of_uname(last_line_of(output_of(session, "uname -sm", wait)));
   const std::lock_guard lock(mutex_);
   if (const auto known = added_.find(system); known != added_.end()) {
     return known->second;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/run/announcement.h"
 
+#include <algorithm>
+
 namespace belay::run {
 
 namespace {
@@ -8,9 +10,10 @@ namespace {
 event::PlanResolved::Node announce_node(const plan::Node& node) {
   event::PlanResolved::Node announced{node.name, node.hostname, plan::target_of(node), {}};
   for (const plan::Profile& profile : node.profiles)
-    announced.profiles.push_back({profile.name, stages_of(profile), profile.path.string()});
+    announced.profiles.push_back(
+        {profile.name, stages_of(profile), profile.path.string(), profile.remote_build});
   for (const std::string& name : node.unevaluated_profiles)
-    announced.profiles.push_back({name, {event::Stage::evaluate}, ""});
+    announced.profiles.push_back({name, {event::Stage::evaluate}, "", false});
   return announced;
 }
 
@@ -21,6 +24,32 @@ std::vector<event::Stage> stages_of(const plan::Profile& profile) {
   if (profile.magic_rollback)
     return {Stage::build, Stage::copy, Stage::lock, Stage::activate, Stage::confirm, Stage::verify};
   return {Stage::build, Stage::copy, Stage::lock, Stage::activate, Stage::verify};
+}
+
+StepKind step_of(const plan::Profile& profile, event::Stage stage) {
+  using event::Stage;
+  switch (stage) {
+  case Stage::build:
+    return profile.remote_build ? StepKind::copy : StepKind::build;
+  case Stage::sign:
+  case Stage::copy:
+  case Stage::lock:
+    return StepKind::copy;
+  case Stage::activate:
+  case Stage::confirm:
+  case Stage::verify:
+    return StepKind::activate;
+  case Stage::rollback:
+    return StepKind::rollback;
+  case Stage::evaluate:
+    break;
+  }
+  return StepKind::evaluate;
+}
+
+bool builds_there(const plan::Node& node) {
+  return std::any_of(node.profiles.begin(), node.profiles.end(),
+                     [](const plan::Profile& profile) { return profile.remote_build; });
 }
 
 event::PlanResolved announce(const plan::Plan& plan) {

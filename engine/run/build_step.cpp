@@ -5,7 +5,9 @@
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "engine/event/event_json.h"
+#include "engine/run/build_report.h"
 
+#include <functional>
 #include <map>
 
 namespace belay::run {
@@ -28,9 +30,9 @@ public:
 
   std::vector<NodeResult> run(const Step& step, const std::vector<std::string>& nix_arguments) {
     for (const auto index : step.nodes) {
-      for (const auto& profile : plan_.nodes[index].profiles) {
+      for_each_built_here(index, [&](const plan::Profile& profile) {
         tell(index, profile, event::StageStarted{}, event::Level::debug, {});
-      }
+      });
     }
     try {
       build(step, nix_arguments);
@@ -45,12 +47,21 @@ public:
   }
 
 private:
+  void for_each_built_here(NodeIndex index,
+                           const std::function<void(const plan::Profile&)>& tell_of) const {
+    for (const auto& profile : plan_.nodes[index].profiles) {
+      if (!profile.remote_build) {
+        tell_of(profile);
+      }
+    }
+  }
+
   void build(const Step& step, const std::vector<std::string>& nix_arguments) {
     std::map<StorePath, std::optional<StorePath>> wanted; // path -> derivation
     for (const auto index : step.nodes) {
-      for (const auto& profile : plan_.nodes[index].profiles) {
+      for_each_built_here(index, [&](const plan::Profile& profile) {
         wanted.emplace(profile.path, profile.derivation);
-      }
+      });
     }
     std::vector<nix::BuildGoal> goals;
     std::vector<StorePath> given, all;
@@ -100,13 +111,7 @@ private:
   void tell_derivations(const std::vector<nix::BuildGoal>& goals) {
     for (const auto& goal : goals) {
       const auto& result = results_.at(goal.output);
-      event::BuildFinished done;
-      done.derivation = goal.derivation.string();
-      done.outputs = {goal.output.string()};
-      done.outcome = result.valid ? Outcome::success : Outcome::failure;
-      done.cached = result.cached;
-      done.duration = result.duration;
-      done.reason = result.valid ? "" : std::string(reason_of(ErrorKind::build_failed));
+      const auto done = build_finished(goal, result);
       context_.tell({done,
                      {{}, {}, Stage::build, 0},
                      result.valid ? event::Level::info : event::Level::error,
@@ -117,7 +122,7 @@ private:
   void conclude(NodeIndex index) {
     NodeResult node;
     node.node = index;
-    for (const auto& profile : plan_.nodes[index].profiles) {
+    for_each_built_here(index, [&](const plan::Profile& profile) {
       const auto& result = results_.at(profile.path);
       event::StageFinished done;
       done.duration = BootClock::now() - started_;
@@ -132,7 +137,7 @@ private:
       }
       tell(index, profile, done, message.empty() ? event::Level::info : event::Level::error,
            message);
-    }
+    });
     node_results_.push_back(std::move(node));
   }
 
@@ -159,19 +164,18 @@ private:
     for (auto& draft : event::split_log("build", error, subject, event::Level::error)) {
       context_.tell(std::move(draft));
     }
-    const auto text = trim(error);
-    return text.empty() ? "could not be built" : one_line(text.substr(0, text.find('\n')));
+    return first_line_of(error);
   }
 
   void fail_all(const Step& step, const Error& error) {
     const auto outcome = error.kind() == ErrorKind::cancelled ? Outcome::cancelled : Outcome::error;
     for (const auto index : step.nodes) {
-      for (const auto& profile : plan_.nodes[index].profiles) {
+      for_each_built_here(index, [&](const plan::Profile& profile) {
         event::StageFinished done;
         done.outcome = outcome;
         done.reason = error.reason();
         tell(index, profile, done, event::Level::error, error.message());
-      }
+      });
       NodeResult node;
       node.node = index;
       node.outcome = outcome;

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-// Build: everything that the nodes of the step need, in one go. One process builds in parallel
-// better than many would, and keeps going after a failure; the verdict per node is whether its own
-// outputs are valid at the end.
+// Build: everything that the nodes of the step need and their targets do not build, in one go. One
+// process builds in parallel better than many would, and keeps going after a failure; the verdict
+// per node is whether its own outputs are valid at the end.
 
 namespace belay::run {
 

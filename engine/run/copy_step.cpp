@@ -2,14 +2,11 @@
 #include "engine/run/copy_step.h"
 
 #include "engine/base/error.h"
-#include "engine/base/text.h"
-#include "engine/nix/trust.h"
 #include "engine/run/copy_progress.h"
 #include "engine/run/open_transactions.h"
 #include "engine/run/stage_report.h"
-#include "engine/ssh/store_failure.h"
-
-#include <algorithm>
+#include "engine/run/store_work.h"
+#include "engine/run/target_build.h"
 
 namespace belay::run {
 
@@ -18,21 +15,21 @@ using event::Stage;
 namespace {
 
 // A copy may take long, a login or an agent's answer may not.
-constexpr Duration work_login_limit = std::chrono::seconds(60);
+constexpr Duration answer_limit = std::chrono::seconds(60);
 constexpr Duration copy_limit = std::chrono::hours(6);
-constexpr Duration tunnel_close_limit = std::chrono::seconds(15);
-constexpr int copy_attempts = 2;
 
 class CopyNode {
 public:
   CopyNode(const CopyTools& tools, const plan::Node& node, NodeLink& link, StepContext& context)
       : tools_(tools), node_(node), link_(link), context_(context),
-        stages_(context, node, {Stage::copy, Stage::lock}) {}
+        stages_(context, node, StepKind::copy),
+        work_(tools.contact, node, stages_, context.work()) {}
 
   NodeResult run(NodeIndex index) {
     NodeResult result;
     result.node = index;
     try {
+      build_all();
       copy_all();
       open_transactions({tools_.contact, node_, link_, stages_, context_.work()});
     } catch (Error& error) {
@@ -48,81 +45,68 @@ public:
 private:
   Wait within(Duration limit) const { return Wait::at_most(limit, context_.work()); }
 
-  void copy_all() {
+  /// Before anything is copied: what cannot be built there need not have anything.
+  void build_all() {
     for (const auto& profile : node_.profiles) {
-      stages_.start(profile, Stage::copy);
-      auto& connection = link_.connection_by(profile.login);
-      std::vector<StorePath> paths;
-      if (!connection.session) { // its first copy brings the agent, too
-        connect(connection);
-        connection.agent = tools_.agents.find(*connection.session, within(work_login_limit));
-        paths.push_back(*connection.agent);
+      if (profile.remote_build) {
+        stages_.start(profile, Stage::build);
+        build_on_target({tools_.store, work_, node_, stages_, context_.work()}, profile,
+                        connected(profile));
       }
-      paths.push_back(profile.path);
-      copy(profile, connection, paths);
     }
   }
 
-  void connect(WorkingConnection& connection) {
-    const auto on_retry = [this](const ssh::RetryNotice& notice) {
-      stages_.tell(event::StageRetrying{notice.attempt, notice.max, notice.delay, notice.reason},
-                   event::Level::warn);
-    };
-    connection.session =
-        tools_.contact.transport.connect(address_of(node_, connection.login), ssh::Purpose::work,
-                                         on_retry, within(work_login_limit));
+  void copy_all() {
+    for (const auto& profile : node_.profiles) {
+      stages_.start(profile, Stage::copy);
+      auto& connection = connected(profile);
+      std::vector<StorePath> paths;
+      if (!connection.agent_there) {
+        paths.push_back(*connection.agent);
+      }
+      if (!profile.remote_build) {
+        paths.push_back(profile.path);
+      }
+      copy(profile, connection, paths);
+      connection.agent_there = true; // the first copy over a connection has brought it
+    }
+  }
+
+  /// Its working connection, with the agent for the system that answers there.
+  WorkingConnection& connected(const plan::Profile& profile) {
+    auto& connection = link_.connection_by(profile.login);
+    if (!connection.session) {
+      connect_to_work(tools_.contact, node_, connection, stages_, context_.work());
+    }
+    if (!connection.agent) {
+      connection.agent = tools_.agents.find(*connection.session, within(answer_limit));
+    }
+    return connection;
   }
 
   void copy(const plan::Profile& profile, WorkingConnection& connection,
             const std::vector<StorePath>& paths) {
     event::StageFinished done;
-    for (int attempt = 1;; ++attempt) {
-      const auto failure = try_copy(profile, *connection.session, paths, done);
-      done.attempts = attempt;
-      if (!failure) {
-        break;
-      }
-      context_.work().throw_if_cancelled();
-      if (!failure->retry || attempt == copy_attempts) {
-        throw failure->error;
-      }
-      stages_.tell(
-          event::StageRetrying{attempt, copy_attempts, Duration::zero(), failure->error.message()},
-          event::Level::warn);
-      connection.session.reset();
-      connect(connection);
+    done.bytes = 0;
+    done.changed = false;
+    if (!paths.empty()) {
+      done.attempts = work_.run(connection, [&](ssh::StoreTunnel& tunnel) {
+        return copy_through(tunnel, profile, paths, done);
+      });
     }
     stages_.finish(profile, Stage::copy, std::move(done));
   }
 
-  /// The daemon there takes from strangers only what somebody whom it knows has signed.
-  static std::string distrust(const std::string& path, const std::string& login) {
-    return "the target's Nix daemon does not trust " + login + ", and no key that it trusts has " +
-           "signed " + path + ": sign what is built (secret-key-files in the nix.conf of whoever " +
-           "builds it) and add the key's public half to the target's trusted-public-keys; or add " +
-           login + " to the target's trusted-users, who can then become root there";
-  }
-
-  struct Failure {
-    bool retry = false;
-    Error error;
-  };
-
-  std::optional<Failure> try_copy(const plan::Profile& profile, ssh::Session& session,
-                                  const std::vector<StorePath>& paths, event::StageFinished& done) {
-    auto tunnel = session.open_store_tunnel(within(work_login_limit));
+  ProcessResult copy_through(const ssh::StoreTunnel& tunnel, const plan::Profile& profile,
+                             const std::vector<StorePath>& paths, event::StageFinished& done) {
     nix::CopyRequest request;
     request.paths = paths;
-    request.store_uri = tunnel->store_uri();
+    request.store_uri = tunnel.store_uri();
     request.substitute = !profile.fast_connection;
-    const auto outcome = copy_telling(request, *tunnel, done.bytes.value_or(0));
-    done.bytes = done.bytes.value_or(0) + tunnel->bytes_sent();
+    const auto outcome = copy_telling(request, tunnel, *done.bytes);
+    *done.bytes += tunnel.bytes_sent();
     done.changed = !outcome.copied.empty();
-    const auto end = tunnel->finish(Wait::at_most(tunnel_close_limit, context_.work()));
-    if (outcome.process.succeeded()) {
-      return std::nullopt;
-    }
-    return explain(outcome.process, end, profile.login.user);
+    return outcome.process;
   }
 
   nix::CopyOutcome copy_telling(const nix::CopyRequest& request, const ssh::StoreTunnel& tunnel,
@@ -146,27 +130,12 @@ private:
     return tools_.store.copy(request, listen, within(copy_limit));
   }
 
-  /// Nix says no more than "unexpected end-of-file" for a missing command or a refusal: the remote
-  /// end's own words come first.
-  static Failure explain(const ProcessResult& process, const std::optional<ssh::ChannelEnd>& end,
-                         const std::string& login) {
-    const auto said = one_line(tail(trim(process.err), 2000));
-    const auto nix = "nix copy " + process.describe() + (said.empty() ? "" : ": " + said);
-    if (const auto unsigned_path = nix::lacks_signature(process.err)) {
-      return {false, Error(ErrorKind::copy_failed, distrust(*unsigned_path, login) + "; " + nix)};
-    }
-    if (!end || end->succeeded()) {
-      return {false, Error(ErrorKind::copy_failed, nix)};
-    }
-    const auto remote = ssh::store_failure(*end);
-    return {!end->clean, Error(remote.kind(), remote.message() + "; " + nix)};
-  }
-
   const CopyTools& tools_;
   const plan::Node& node_;
   NodeLink& link_;
   StepContext& context_;
   NodeStages stages_;
+  StoreWork work_;
 };
 
 } // namespace

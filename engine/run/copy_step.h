@@ -6,9 +6,10 @@
 #include "engine/run/node_link.h"
 #include "engine/run/step_context.h"
 
-// Copy: the working connection is opened, every closure and the agent go over it, then the agent is
-// started and takes the target's lock, records what runs there and roots what came. Nothing on the
-// target is changed by it but its store. The transaction stays open for the steps that follow.
+// Copy: the working connection is opened, what the target builds is built through it, every other
+// closure and the agent go over it, then the agent is started and takes the target's lock, records
+// what runs there and roots what came. Nothing on the target is changed by it but its store. The
+// transaction stays open for the steps that follow.
 
 namespace belay::run {
 

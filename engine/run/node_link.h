@@ -32,6 +32,7 @@ struct WorkingConnection {
   plan::Login login;
   std::shared_ptr<ssh::Session> session; ///< none = not made yet
   std::optional<StorePath> agent;        ///< for the system that answers there
+  bool agent_there = false;              ///< it was brought over
 };
 
 /// A connection and an agent on it. The owners that share a login share the working connection.

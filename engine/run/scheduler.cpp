@@ -2,6 +2,7 @@
 #include "engine/run/scheduler.h"
 
 #include "engine/base/error.h"
+#include "engine/run/announcement.h"
 #include "engine/run/scheduler_state.h"
 
 #include <algorithm>
@@ -31,7 +32,8 @@ Scheduler::State::State(const plan::Plan& the_plan, DraftSink& the_sink)
       activate{StepKind::activate, slots(the_plan.policy.limits.activate, the_plan.policy)},
       rollback{StepKind::rollback, activate.limit}, finish{StepKind::finish,
                                                            slots(the_plan.policy.parallel,
-                                                                 the_plan.policy)} {
+                                                                 the_plan.policy)},
+      build_there{StepKind::copy, slots(the_plan.policy.limits.build, the_plan.policy)} {
   live = uncopied = undecided = nodes.size();
 }
 
@@ -62,8 +64,14 @@ void Scheduler::State::enter(NodeIndex index, Phase phase) {
     --live;
 }
 
-Lane* Scheduler::State::lane_of(StepKind kind) {
-  for (Lane* lane : {&copy, &activate, &rollback, &finish})
+Lane& Scheduler::State::copy_lane(NodeIndex index) {
+  return builds_there(plan.nodes[index]) ? build_there : copy;
+}
+
+Lane* Scheduler::State::lane_of(StepKind kind, NodeIndex index) {
+  if (kind == StepKind::copy)
+    return &copy_lane(index);
+  for (Lane* lane : {&activate, &rollback, &finish})
     if (lane->kind == kind)
       return lane;
   return nullptr;
@@ -125,6 +133,8 @@ std::optional<Step> Scheduler::next(Instant now) {
   if (state.barrier_open())
     if (auto step = state.next_of(state.activate, Phase::activating, now))
       return step;
+  if (auto step = state.next_of(state.build_there, Phase::copying, now))
+    return step;
   return state.next_of(state.copy, Phase::copying, now);
 }
 
@@ -134,7 +144,7 @@ void Scheduler::finished(const StepResult& result, Instant now) {
   if (found.empty())
     throw Error(ErrorKind::internal, "a step ended that does not run");
   const RunningStep& step = found.mapped();
-  if (Lane* lane = state.lane_of(step.kind))
+  if (Lane* lane = state.lane_of(step.kind, step.nodes.front()))
     --lane->running;
   std::unordered_map<NodeIndex, const NodeResult*> told;
   for (const NodeResult& node : result.nodes)

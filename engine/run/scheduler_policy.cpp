@@ -49,12 +49,21 @@ void Scheduler::State::take_failure(const NodeResult& result, Instant now) {
     fail_fast(now);
 }
 
+/// Those that were built and wait to be copied to; they wait no more.
+std::vector<NodeIndex> Scheduler::State::take_uncopied() {
+  std::vector<NodeIndex> taken;
+  for (Lane* lane : {&build_there, &copy})
+    for (const NodeIndex index : std::exchange(lane->waiting, {}))
+      taken.push_back(index);
+  return taken;
+}
+
 /// Under `stop`, at the first failure: whoever waits, waits for nothing. Steps that run are
 /// awaited.
 void Scheduler::State::fail_fast(Instant now) {
   for (const NodeIndex index : std::exchange(to_build, {}))
     end_as(index, Outcome::skipped, event::reasons::fail_fast, now);
-  for (const NodeIndex index : std::exchange(copy.waiting, {}))
+  for (const NodeIndex index : take_uncopied())
     end_as(index, Outcome::skipped, event::reasons::fail_fast, now);
   for (const NodeIndex index : std::exchange(activate.waiting, {})) {
     decide(index, verdict_of(index, Outcome::skipped, event::reasons::fail_fast), now);
@@ -103,7 +112,7 @@ void Scheduler::State::cancel(Instant now) {
   const std::string_view reason = reason_of(ErrorKind::cancelled);
   for (const NodeIndex index : std::exchange(to_build, {}))
     end_as(index, Outcome::cancelled, reason, now);
-  for (const NodeIndex index : std::exchange(copy.waiting, {}))
+  for (const NodeIndex index : take_uncopied())
     end_as(index, Outcome::cancelled, reason, now);
   for (const NodeIndex index : std::exchange(held, {}))
     queue_finish(index);

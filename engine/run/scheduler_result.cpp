@@ -102,7 +102,7 @@ void Scheduler::State::built(const NodeResult& result, Instant now) {
   if (broken)
     return end_as(result.node, Outcome::skipped, event::reasons::fail_fast, now);
   enter(result.node, Phase::waiting_copy);
-  copy.waiting.push_back(result.node);
+  copy_lane(result.node).waiting.push_back(result.node);
 }
 
 void Scheduler::State::copied(const NodeResult& result, Instant now) {

@@ -65,7 +65,8 @@ struct Scheduler::State {
   std::optional<Step> next_of(Lane& lane, Phase phase, Instant now);
   Step start(StepKind kind, std::vector<NodeIndex> indices, Phase phase, Instant now);
   bool barrier_open() const;
-  Lane* lane_of(StepKind kind);
+  Lane* lane_of(StepKind kind, NodeIndex index);
+  Lane& copy_lane(NodeIndex index);
   void enter(NodeIndex index, Phase phase);
 
   // ---- scheduler_result.cpp: what a result means ----
@@ -84,6 +85,7 @@ struct Scheduler::State {
   void settle(Instant now);
   void cancel(Instant now);
   void leave(Instant now);
+  std::vector<NodeIndex> take_uncopied();
   void queue_rollback(NodeIndex index);
   void queue_finish(NodeIndex index);
   void drop_late_finishes(Instant now);
@@ -104,6 +106,7 @@ struct Scheduler::State {
   std::vector<NodeRecord> nodes;
   std::vector<NodeIndex> to_build; ///< until Build starts
   Lane copy, activate, rollback, finish;
+  Lane build_there; ///< Copy of nodes whose targets build: it may take long, and not here
   std::unordered_map<StepId, RunningStep> running;
   StepId last_id = 0;
   std::size_t live = 0;        ///< nodes that have not ended

@@ -28,20 +28,17 @@ Level level_of(Outcome outcome) {
 }
 
 /// Whether the step that covers a stage has run, and so has told how the stage ended.
-bool told_by_step(const NodeRecord& node, Stage stage) {
-  switch (stage) {
-  case Stage::build:
+bool told_by_step(const NodeRecord& node, StepKind kind) {
+  switch (kind) {
+  case StepKind::build:
     return node.told_build;
-  case Stage::sign:
-  case Stage::copy:
-  case Stage::lock:
+  case StepKind::copy:
     return node.told_copy;
-  case Stage::activate:
-  case Stage::confirm:
-  case Stage::verify:
+  case StepKind::activate:
     return node.told_activate;
-  case Stage::evaluate:
-  case Stage::rollback:
+  case StepKind::evaluate:
+  case StepKind::rollback:
+  case StepKind::finish:
     break;
   }
   return true; // not the scheduler's
@@ -88,7 +85,7 @@ void Scheduler::State::tell_unreached_stages(NodeIndex index) {
                                       : event::reasons::not_reached;
   for (const plan::Profile& profile : plan.nodes[index].profiles)
     for (const Stage stage : stages_of(profile))
-      if (!told_by_step(node, stage))
+      if (!told_by_step(node, step_of(profile, stage)))
         tell_stage(index, profile.name, stage, Outcome::skipped, reason);
 }
 

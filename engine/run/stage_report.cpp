@@ -11,11 +11,11 @@ namespace belay::run {
 using event::Outcome;
 using event::Stage;
 
-NodeStages::NodeStages(StepContext& context, const plan::Node& node, std::vector<Stage> covered)
+NodeStages::NodeStages(StepContext& context, const plan::Node& node, StepKind kind)
     : context_(context), node_(node) {
   for (const auto& profile : node.profiles) {
     for (const auto stage : stages_of(profile)) {
-      if (std::find(covered.begin(), covered.end(), stage) != covered.end()) {
+      if (step_of(profile, stage) == kind) {
         open_.push_back({profile.name, stage});
       }
     }
@@ -74,14 +74,17 @@ void NodeStages::tell(event::Payload payload, event::Level level, std::string me
       {std::move(payload), {node_.name, running_profile_, running_}, level, std::move(message)});
 }
 
-void NodeStages::log(const std::string& stream, std::string_view text) {
-  for (auto& draft : event::split_log(stream, text, {node_.name, running_profile_, running_})) {
+void NodeStages::log(const std::string& stream, std::string_view text, event::Level level) {
+  for (auto& draft :
+       event::split_log(stream, text, {node_.name, running_profile_, running_}, level)) {
     context_.tell(std::move(draft));
   }
 }
 
 Outcome outcome_of(const Error& error) {
-  return error.kind() == ErrorKind::cancelled ? Outcome::cancelled : Outcome::error;
+  return error.kind() == ErrorKind::cancelled      ? Outcome::cancelled
+         : error.kind() == ErrorKind::build_failed ? Outcome::failure
+                                                   : Outcome::error;
 }
 
 } // namespace belay::run

@@ -3,6 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/plan/plan.h"
+#include "engine/run/step.h"
 #include "engine/run/step_context.h"
 
 #include <functional>
@@ -20,8 +21,8 @@ namespace belay::run {
 
 class NodeStages {
 public:
-  /// `covered`: the stages of this step, for each profile of the node that has them.
-  NodeStages(StepContext& context, const plan::Node& node, std::vector<event::Stage> covered);
+  /// For a step of this kind on `node`.
+  NodeStages(StepContext& context, const plan::Node& node, StepKind kind);
   /// Tells what was not reached.
   ~NodeStages();
   NodeStages(const NodeStages&) = delete;
@@ -40,7 +41,8 @@ public:
   /// An event about the node, the profile and the stage that run now.
   void tell(event::Payload payload, event::Level level = event::Level::info,
             std::string message = {});
-  void log(const std::string& stream, std::string_view text);
+  void log(const std::string& stream, std::string_view text,
+           event::Level level = event::Level::info);
 
 private:
   struct Key {
@@ -56,7 +58,7 @@ private:
   std::map<Key, Instant> begun_; ///< and not finished: when
 };
 
-/// How a caught error counts: cancelled, else error.
+/// How a caught error counts: cancelled, a failure where it was the build, else error.
 event::Outcome outcome_of(const Error& error);
 
 } // namespace belay::run

@@ -13,14 +13,16 @@
 
 // A step is what is scheduled; a stage is what events name. Build works for all nodes at once (one
 // Nix process builds in parallel better than many). Every other step works on one node and covers
-// several stages: Copy connects, signs, copies and takes the target's lock; Activate activates,
+// several stages: Copy connects, has the target build what is to be built there, signs, copies and
+// takes the target's lock; Activate activates,
 // confirms and verifies each profile in turn; Rollback revokes what this run confirmed; Finish
 // tells the target that nothing will be revoked any more. Lock belongs to Copy so that a held lock,
 // too, is found before anything is activated anywhere.
 //
 // Each step tells the end of every announced stage that it covers, of each profile, also of those
-// that it does not reach (skipped): Build - build; Copy - copy, lock; Activate - activate, confirm,
-// verify. Rollback tells `rollback`, which is announced by nobody; Finish covers no stage.
+// that it does not reach (skipped): Build - build; Copy - build where the target does it, copy,
+// lock; Activate - activate, confirm, verify. Rollback tells `rollback`, which is announced by
+// nobody; Finish covers no stage.
 
 namespace belay::run {
 

@@ -165,6 +165,9 @@ public:
     if (command == "uname -sm") {
       return std::make_unique<TextChannel>(line_, line_->host.uname + "\n");
     }
+    if (command.starts_with("sh -c ")) {
+      return std::make_unique<TextChannel>(line_, line_->host.nix_settings);
+    }
     if (command.starts_with("sudo ")) {
       return make_sudo_channel(
           line_->host.sudo, command,
@@ -283,6 +286,36 @@ public:
         outcome.copied.push_back(path.string());
         host.brought_by[path.string()] = request.store_uri.substr(bar + 1);
       }
+    }
+    return outcome;
+  }
+  nix::TargetBuildOutcome build_there(const nix::TargetBuildRequest& request,
+                                      const nix::ProgressSink&, const Wait& wait) override {
+    wait.cancel.throw_if_cancelled();
+    const std::lock_guard lock(world_.mutex);
+    const auto colon = request.store_uri.find(':') + 1;
+    auto& host =
+        world_.hosts.at(request.store_uri.substr(colon, request.store_uri.find('|') - colon));
+    const auto& output = request.goal.output.string();
+    nix::TargetBuildOutcome outcome;
+    outcome.result.valid = outcome.result.cached = host.store.contains(output);
+    if (outcome.result.valid) {
+      return outcome;
+    }
+    if (host.while_building) {
+      std::exchange(host.while_building, {})();
+    }
+    wait.cancel.throw_if_cancelled();
+    if (!host.reachable) {
+      throw Error(ErrorKind::system, "looking into the store: nix-store exited with 1");
+    }
+    host.built_with = request.capacity;
+    outcome.result.valid = !world_.unbuildable.contains(output);
+    if (outcome.result.valid) {
+      host.store.insert(output);
+      host.built.insert(output);
+    } else {
+      outcome.result.error = "builder failed with exit code 1\nlast line of its log";
     }
     return outcome;
   }

@@ -61,6 +61,10 @@ struct FakeHost {
   int refused_logins = 0;          ///< so many of the next confirm logins
   std::string lock_holder;         ///< another run that holds the lock
   std::string uname = "Linux x86_64";
+  std::string nix_settings = "max-jobs = 4\ncores = 2\n"; ///< what a Nix of it prints of these
+  std::set<std::string> built;                            ///< by itself
+  nix::BuildCapacity built_with;                          ///< what it was told for that
+  std::function<void()> while_building = {};
   FakeSudo sudo;
   std::set<std::string> store;
   std::map<std::string, std::vector<std::string>>

@@ -10,14 +10,15 @@ using event::Stage;
 
 namespace {
 
-std::optional<Work> work_of(Stage stage) {
+std::optional<Work> work_of(const NodeRecord& node, const std::string& profile, Stage stage) {
+  const Work copy = node.remote_builds.empty() ? Work::copy : Work::build_there;
   switch (stage) {
   case Stage::build:
-    return Work::build;
+    return node.remote_builds.contains(profile) ? copy : Work::build;
   case Stage::sign:
   case Stage::copy:
   case Stage::lock:
-    return Work::copy;
+    return copy;
   case Stage::activate:
   case Stage::confirm:
   case Stage::verify:
@@ -37,13 +38,14 @@ bool is_bad(Outcome outcome) {
 } // namespace
 
 std::string_view name_of(Work work) {
-  constexpr std::string_view names[] = {"build", "copy", "activate", "rollback"};
+  constexpr std::string_view names[] = {"build", "copy", "activate", "rollback", "build there"};
   return names[static_cast<std::size_t>(work)];
 }
 
 Checker::Checker(const plan::Plan& plan) : policy_(plan.policy) {
   const auto slots = [&](int limit) { return std::min(limit, policy_.parallel); };
   limits_ = {{Work::copy, slots(policy_.limits.copy)},
+             {Work::build_there, slots(policy_.limits.build)},
              {Work::activate, slots(policy_.limits.activate)},
              {Work::rollback, slots(policy_.limits.activate)},
              {Work::build, static_cast<int>(plan.nodes.size())}}; // one step for all
@@ -105,15 +107,18 @@ void Checker::take(const event::CancelRequested& cancel) {
 
 void Checker::take(const event::PlanResolved& plan) {
   for (const auto& node : plan.nodes)
-    for (const auto& profile : node.profiles)
+    for (const auto& profile : node.profiles) {
+      if (profile.remote_build)
+        nodes_[node.id].remote_builds.insert(profile.name);
       for (const Stage stage : profile.stages)
         nodes_[node.id].stages[{profile.name, stage}] = {};
+    }
 }
 
 void Checker::take_stage_started() {
   NodeRecord& node = nodes_[event_->subject.node];
   const Stage stage = *event_->subject.stage;
-  const Work work = *work_of(stage);
+  const Work work = *work_of(node, event_->subject.profile, stage);
   require(node.started == 1, "a stage started before its node");
   require(!node.finished, "a stage started after its node had ended");
   if (node.at != work)
@@ -125,6 +130,8 @@ void Checker::take_stage_started() {
     return fail("a stage that was not announced");
   require(!found->second.started && !found->second.ended, "a stage started twice");
   found->second.started = true;
+  if (stage == Stage::copy)
+    check_built(node, event_->subject.profile);
 }
 
 void Checker::take_stage_finished(const event::StageFinished& ended) {
@@ -142,9 +149,9 @@ void Checker::take_stage_finished(const event::StageFinished& ended) {
           "a stage ended that had not started");
   require(!node.finished, "a stage ended after its node");
   found->second.ended = ended;
-  const auto work = work_of(stage);
+  const auto work = work_of(node, event_->subject.profile, stage);
   const bool over = std::all_of(node.stages.begin(), node.stages.end(), [&](const auto& entry) {
-    return work_of(entry.first.second) != work || entry.second.ended;
+    return work_of(node, entry.first.first, entry.first.second) != work || entry.second.ended;
   });
   if (over && work && node.at == work)
     take_work_ended(node, *work);

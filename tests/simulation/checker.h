@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,7 +21,8 @@
 namespace belay::simulation {
 
 /// A kind of step as far as events show it.
-enum class Work { build, copy, activate, rollback };
+/// `build_there`: Copy of a node whose target builds.
+enum class Work { build, copy, activate, rollback, build_there };
 std::string_view name_of(Work work);
 
 struct StageRecord {
@@ -30,6 +32,7 @@ struct StageRecord {
 
 struct NodeRecord {
   std::map<std::pair<std::string, event::Stage>, StageRecord> stages; ///< as announced
+  std::set<std::string> remote_builds;                                ///< profiles, as announced
   std::size_t revocable = 0; ///< profiles with autoRollback
   bool skip = false;
   int queued = 0, started = 0, finish_steps = 0;
@@ -67,6 +70,7 @@ private:
 
   // ---- checker_rules.cpp: what must hold ----
   void check_start(NodeRecord& node, Work work);
+  void check_built(const NodeRecord& node, const std::string& profile);
   void check_activation(const NodeRecord& node);
   void check_rollback(const NodeRecord& node);
   void check_finish_step(const NodeRecord& node);

@@ -76,12 +76,21 @@ void Checker::check_start(NodeRecord& node, Work work) {
   node.at = work;
   require(++busy_[work] <= limits_[work],
           "more nodes than the limit allows in " + std::string(name_of(work)));
-  if (work == Work::copy)
-    require(all_well(node, {Stage::build}), "copied before it was built");
+  if (work == Work::copy || work == Work::build_there)
+    for (const auto& [key, stage] : node.stages)
+      if (key.second == Stage::build && !node.remote_builds.contains(key.first))
+        check_built(node, key.first);
   if (work == Work::activate)
     check_activation(node);
   if (work == Work::rollback)
     check_rollback(node);
+}
+
+void Checker::check_built(const NodeRecord& node, const std::string& profile) {
+  const auto found = node.stages.find({profile, Stage::build});
+  require(found != node.stages.end() && found->second.ended &&
+              found->second.ended->outcome == Outcome::success,
+          "copied before it was built");
 }
 
 void Checker::check_activation(const NodeRecord& node) {

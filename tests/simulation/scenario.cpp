@@ -19,6 +19,7 @@ plan::Policy draw_policy(Random& random) {
   policy.rollback_succeeded = stop != random.one_in(4);
   policy.parallel = static_cast<int>(1 + random.below(10));
   policy.limits.copy = static_cast<int>(1 + random.below(6));
+  policy.limits.build = static_cast<int>(1 + random.below(6));
   policy.limits.activate = static_cast<int>(1 + random.below(10));
   policy.grace = plan::Seconds(static_cast<plan::Seconds::rep>(random.below(10)));
   return policy;
@@ -26,7 +27,9 @@ plan::Policy draw_policy(Random& random) {
 
 plan::Node draw_node(Random& random, std::size_t index, std::size_t trouble) {
   plan::Node node = fakes::make_node("node-" + std::to_string(index), 1 + random.below(3));
+  const bool builds_there = random.one_in(4);
   for (plan::Profile& profile : node.profiles) {
+    profile.remote_build = builds_there && !random.one_in(3);
     profile.magic_rollback = !random.one_in(6);
     profile.auto_rollback = !random.one_in(8);
   }

@@ -46,11 +46,11 @@ void SimStep::add(Action::Kind kind, const StageKey& key, run::Occurrence occurr
   actions_.push_back({at_, kind, key, std::move(occurrence)});
 }
 
-void SimStep::cover(std::initializer_list<event::Stage> stages) {
+void SimStep::cover() {
   for (const run::NodeIndex node : step_.nodes)
     for (std::size_t profile = 0; profile < plan_.nodes[node].profiles.size(); ++profile)
       for (const event::Stage stage : run::stages_of(plan_.nodes[node].profiles[profile]))
-        if (std::find(stages.begin(), stages.end(), stage) != stages.end())
+        if (run::step_of(plan_.nodes[node].profiles[profile], stage) == step_.kind)
           covered_.push_back({node, profile, stage});
 }
 

@@ -50,7 +50,7 @@ private:
 
   // ---- sim_step.cpp: writing the script ----
   void write();
-  void cover(std::initializer_list<event::Stage> stages);
+  void cover();
   void after(Duration longest) { at_ += random_.up_to(longest); }
   bool trouble() { return random_.percent(trouble_); }
   void begin(const StageKey& key);

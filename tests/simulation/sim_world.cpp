@@ -26,13 +26,19 @@ event::LogLine agent_log(std::string text) {
 } // namespace
 
 void SimStep::build() {
-  cover({Stage::build});
+  cover();
   for (const StageKey& key : covered_)
     begin(key);
-  const bool forgets = random_.one_in(50) && trouble(); // a step that does not say how it went
+  const auto is_built_here = [&](run::NodeIndex node) {
+    return std::any_of(covered_.begin(), covered_.end(),
+                       [&](const StageKey& key) { return key.node == node; });
+  };
+  // A step that does not say how it went, and has told a stage of each node.
+  const bool forgets = random_.one_in(50) && trouble() &&
+                       std::all_of(step_.nodes.begin(), step_.nodes.end(), is_built_here);
   for (const run::NodeIndex node : step_.nodes) {
     after(500ms);
-    const bool failed = trouble() && trouble();
+    const bool failed = trouble() && trouble() && is_built_here(node);
     run::NodeResult result =
         failed ? verdict(Outcome::failure, reason_of(ErrorKind::build_failed)) : verdict({});
     if (forgets)
@@ -47,29 +53,31 @@ void SimStep::build() {
 }
 
 void SimStep::copy() {
-  cover({Stage::copy, Stage::lock});
-  for (const Stage stage : {Stage::copy, Stage::lock})
+  cover();
+  for (const Stage stage : {Stage::build, Stage::copy, Stage::lock})
     for (const StageKey& key : covered_) {
       if (key.stage != stage)
         continue;
       begin(key);
-      after(stage == Stage::copy ? 4000ms : 200ms);
+      after(stage == Stage::lock ? 200ms : 4000ms);
       if (!trouble()) {
         end(key, Outcome::success);
         continue;
       }
-      const ErrorKind kind = stage == Stage::lock ? ErrorKind::lock_held
-                             : random_.one_in(2)  ? ErrorKind::unreachable
-                                                  : ErrorKind::copy_failed;
-      end(key, Outcome::error, reason_of(kind));
+      const ErrorKind kind = stage == Stage::lock    ? ErrorKind::lock_held
+                             : random_.one_in(2)     ? ErrorKind::unreachable
+                             : stage == Stage::build ? ErrorKind::build_failed
+                                                     : ErrorKind::copy_failed;
+      const Outcome outcome = kind == ErrorKind::build_failed ? Outcome::failure : Outcome::error;
+      end(key, outcome, reason_of(kind));
       skip_rest(event::reasons::not_reached);
-      return give({verdict(Outcome::error, reason_of(kind))});
+      return give({verdict(outcome, reason_of(kind))});
     }
   give({verdict(Outcome::success)});
 }
 
 void SimStep::activate() {
-  cover({Stage::activate, Stage::confirm, Stage::verify});
+  cover();
   run::NodeResult result = verdict(Outcome::success);
   for (std::size_t i = 0; i < plan_.nodes[result.node].profiles.size(); ++i)
     if (!activate_profile(i, result))

@@ -22,15 +22,19 @@ struct Copied {
   std::string store = (world.folder() / "store").string();
   RecordedDaemon target{world.folder(), store};
 
-  StorePath built() {
+  BuildGoal goal() {
     const auto flake = world.flake(R"nix({ deploy.nodes.a.profiles.p.path =
         mk "top" "echo $dep > $out" { dep = mk "dep" "echo > $out" { }; }; })nix");
     const json output = json::parse(nix.evaluate({flake, {}, {}}, {}, soon()));
     const json profile = output["nodes"]["a"]["value"]["profiles"]["p"];
-    const BuildGoal goal{store_path(profile["context"].begin().key()),
-                         store_path(profile["path"].get<std::string>())};
-    REQUIRE(nix.build({goal}, {}, {}, soon()).front().valid);
-    return goal.output;
+    return {store_path(profile["context"].begin().key()),
+            store_path(profile["path"].get<std::string>())};
+  }
+
+  StorePath built() {
+    const auto made = goal();
+    REQUIRE(nix.build({made}, {}, {}, soon()).front().valid);
+    return made.output;
   }
 
   CopyOutcome copy(const StorePath& path, CopyRequest request = {}) {
@@ -130,6 +134,42 @@ TEST_CASE("the runner's own Nix settings stay at home") {
   CHECK(options.max_jobs != 77);
   CHECK(options.cores != 55);
   CHECK(copied.target.set_options(1).overrides.at("builders-use-substitutes") == "false");
+}
+
+TEST_CASE("a build on the target has the target's own capacity, and no setting of the runner's") {
+  Copied copied;
+  const auto goal = copied.goal();
+  copied.world.system_configuration(std::string(runners_own));
+  copied.world.user_configuration(std::string(runners_own));
+  const std::string before = std::getenv("NIX_CONFIG");
+  setenv("NIX_CONFIG", std::string(runners_own).c_str(), 1);
+  // This target's store is not where its builders would write: the build fails, there.
+  const auto outcome =
+      copied.nix.build_there({goal, copied.target.store_uri(), {6, 5}}, {}, soon());
+  setenv("NIX_CONFIG", before.c_str(), 1);
+  INFO(outcome.sources.process.err << outcome.result.error);
+  CHECK(outcome.sources.process.succeeded());
+  CHECK(outcome.sources.copied.size() >= 2); // the derivations
+  CHECK_FALSE(outcome.result.valid);
+  CHECK_THAT(outcome.result.failed_derivation, Contains("-dep.drv"));
+  copied.target.stop();
+  bool built = false;
+  for (std::size_t i = 0; i < copied.target.connections(); ++i) {
+    const auto options = copied.target.set_options(i);
+    Settings sent = options.overrides;
+    sent.erase("experimental-features");
+    sent.erase("builders-use-substitutes");
+    INFO(i);
+    CHECK(json(sent) == json(Settings{}));
+    CHECK(options.substitute == 1);
+    CHECK(options.keep_failed == 0);
+    CHECK(options.fallback == 0);
+    CHECK(options.max_jobs != 77);
+    CHECK(options.cores != 55);
+    built = built || (options.max_jobs == 6 && options.cores == 5 && options.keep_going == 1);
+  }
+  CHECK(built);
+  CHECK_FALSE(copied.nix.valid({goal.output}, soon()).front());
 }
 
 TEST_CASE("unsigned paths go over unless signatures are asked for") {

@@ -48,7 +48,7 @@ TEST_CASE("the table is for people: a line for each profile, none that a name co
       "old                           -                                             skipped by the "
       "plan\n"
       "policy: stop at the first failure, roll back the confirmed nodes too; 8 at once (evaluate "
-      "1, build 1, copy 4, activate 8); grace 6 s\n");
+      "1, build 8, copy 4, activate 8); grace 6 s\n");
 }
 
 TEST_CASE("the table says when a generation is booted only after it is confirmed") {

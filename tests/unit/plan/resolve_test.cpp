@@ -272,18 +272,19 @@ TEST_CASE("sudo's password belongs to the profiles that need sudo") {
 
 TEST_CASE("warnings leave the plan usable") {
   World world;
-  world.web().profiles["app"].settings.remote_build = true;
   world.input.flakes[0].nodes["empty"] = node({});
   const Plan plan = world.plan();
   CHECK_FALSE(has_errors(world.problems));
-  CHECK(world.problems.size() == 2);
+  CHECK(world.problems.size() == 1);
   CHECK(plan.nodes.size() == 2);
 }
 
-TEST_CASE("a path without a derivation is used as it is") {
+TEST_CASE("a path without a derivation is used as it is, wherever one would build it") {
   World world;
   world.web().profiles["app"].derivations.clear();
+  world.web().profiles["app"].settings.remote_build = true;
   CHECK_FALSE(world.plan().nodes[1].profiles[0].derivation);
+  CHECK_FALSE(world.plan().nodes[1].profiles[0].remote_build);
   CHECK(world.lines().empty());
 }
 
@@ -348,7 +349,7 @@ TEST_CASE("policy: built-in, plan file, command line") {
     CHECK(policy.rollback_succeeded);
     CHECK(policy.parallel == 8);
     CHECK(policy.limits.evaluate == 1);
-    CHECK(policy.limits.build == 1);
+    CHECK(policy.limits.build == 8);
     CHECK(policy.limits.copy == 4);
     CHECK(policy.limits.activate == 8);
     CHECK(policy.grace == Seconds(6));
@@ -373,7 +374,9 @@ TEST_CASE("policy: built-in, plan file, command line") {
     CHECK(policy.limits.copy == 2);
     CHECK(policy.limits.activate == 2);
     CHECK(policy.limits.build == 3);
+    world.file.limit_build.reset();
     world.input.overrides.parallel = 16;
+    CHECK(world.with_file().policy.limits.build == 16);
     CHECK(world.with_file().policy.limits.copy == 4);
     CHECK(world.with_file().policy.limits.activate == 16);
   }

@@ -53,6 +53,10 @@ public:
   nix::CopyOutcome copy(const nix::CopyRequest&, const nix::ProgressSink&, const Wait&) override {
     throw unexpected();
   }
+  nix::TargetBuildOutcome build_there(const nix::TargetBuildRequest&, const nix::ProgressSink&,
+                                      const Wait&) override {
+    throw unexpected();
+  }
 
 private:
   static Error unexpected() { return {ErrorKind::internal, "the plan asks for this nowhere"}; }

@@ -12,23 +12,6 @@ namespace belay::tests {
 using event::Stage;
 using run::StepKind;
 
-namespace {
-
-std::vector<Stage> stages_of_step(StepKind kind) {
-  switch (kind) {
-  case StepKind::build:
-    return {Stage::build};
-  case StepKind::copy:
-    return {Stage::copy, Stage::lock};
-  case StepKind::activate:
-    return {Stage::activate, Stage::confirm, Stage::verify};
-  default:
-    return {};
-  }
-}
-
-} // namespace
-
 std::string StepHarness::old_closure(const std::string& profile) {
   return fakes::fake_path(profile + "-1").string();
 }
@@ -52,6 +35,7 @@ StepHarness::StepHarness(const NodeSpec& spec) {
       profile.user = found->second;
     }
     profile.auto_rollback = spec.auto_rollback;
+    profile.remote_build = spec.remote_builds.contains(name);
     profile.boot_default = spec.boot_default;
     profile.magic_rollback = spec.magic_rollback;
     if (!spec.sudo_password.empty()) {
@@ -112,10 +96,9 @@ event::StageFinished StepHarness::ended(const std::string& profile, Stage stage)
 
 void StepHarness::check_promises() const {
   for (const auto kind : ran_) {
-    for (const auto stage : stages_of_step(kind)) {
-      for (const auto& profile : plan_.nodes.front().profiles) {
-        const auto planned = run::stages_of(profile);
-        if (std::find(planned.begin(), planned.end(), stage) != planned.end()) {
+    for (const auto& profile : plan_.nodes.front().profiles) {
+      for (const auto stage : run::stages_of(profile)) {
+        if (run::step_of(profile, stage) == kind) {
           ended(profile.name, stage);
         }
       }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -23,7 +24,8 @@ struct NodeSpec {
   std::map<std::string, plan::Login> logins = {}; ///< by profile; others log in as root
   std::map<std::string, std::string> users = {};  ///< by profile; others belong to root
   plan::BootDefault boot_default = plan::BootDefault::with_activation;
-  std::string sudo_password = {}; ///< that the runner has; empty = none
+  std::string sudo_password = {};           ///< that the runner has; empty = none
+  std::set<std::string> remote_builds = {}; ///< profiles that the target builds
 };
 
 class StepHarness {

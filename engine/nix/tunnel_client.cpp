@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/nix/tunnel_client.h"
+
+#include "engine/nix/command.h"
+
+#include <utility>
+
+namespace belay::nix {
+
+namespace {
+
+/// Without it, Nix as root would give the store to the group `nixbld` where the runner's own
+/// nix.conf says `build-users-group =`. Read by our side only.
+constexpr std::string_view local_configuration = "build-users-group =\n";
+
+constexpr std::string_view commands = "experimental-features = nix-command flakes\n";
+
+} // namespace
+
+TunnelClient::TunnelClient(std::string store_uri, const std::string& sent)
+    : store_uri_(std::move(store_uri)), sent_(std::string(commands) + sent),
+      configuration_((std::filesystem::temp_directory_path() / "belay-nix.").string()) {
+  replace_file(configuration_.path() / "nix.conf", local_configuration);
+}
+
+ProcessSpec TunnelClient::beside(std::vector<std::string> argv) const {
+  ProcessSpec spec = nix_process(std::move(argv));
+  spec.environment = {{"NIX_USER_CONF_FILES", "/dev/null"},
+                      {"NIX_CONF_DIR", configuration_.path().string()},
+                      {"NIX_CONFIG", sent_}};
+  return spec;
+}
+
+/// By NIX_REMOTE and not by `--store`: that would be one more setting to send.
+ProcessSpec TunnelClient::inside(std::vector<std::string> argv) const {
+  ProcessSpec spec = beside(std::move(argv));
+  spec.environment["NIX_REMOTE"] = store_uri_;
+  return spec;
+}
+
+std::string sent_for_copy(bool substitute) {
+  return std::string("builders-use-substitutes = ") + (substitute ? "true" : "false") + "\n";
+}
+
+std::string sent_for_build(const BuildCapacity& capacity) {
+  return "max-jobs = " + std::to_string(capacity.jobs) +
+         "\ncores = " + std::to_string(capacity.cores) + "\n";
+}
+
+} // namespace belay::nix

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/run/store_work.h"
+
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+#include "engine/nix/trust.h"
+#include "engine/ssh/store_failure.h"
+
+namespace belay::run {
+
+namespace {
+
+constexpr Duration work_login_limit = std::chrono::seconds(60);
+constexpr Duration tunnel_close_limit = std::chrono::seconds(15);
+constexpr int work_attempts = 2;
+constexpr std::size_t longest_quotation = 2000;
+
+/// The daemon there takes from strangers only what somebody whom it knows has signed.
+std::string distrust(const std::string& path, const std::string& login) {
+  return "the target's Nix daemon does not trust " + login + ", and no key that it trusts has " +
+         "signed " + path + ": sign what is built (secret-key-files in the nix.conf of whoever " +
+         "builds it) and add the key's public half to the target's trusted-public-keys; or add " +
+         login + " to the target's trusted-users, who can then become root there";
+}
+
+std::string describe(const ProcessResult& process) {
+  const auto said = one_line(tail(trim(process.err), longest_quotation));
+  return "nix copy " + process.describe() + (said.empty() ? "" : ": " + said);
+}
+
+} // namespace
+
+void connect_to_work(const Contact& contact, const plan::Node& node, WorkingConnection& connection,
+                     NodeStages& stages, const CancelToken& cancel) {
+  const auto on_retry = [&](const ssh::RetryNotice& notice) {
+    stages.tell(event::StageRetrying{notice.attempt, notice.max, notice.delay, notice.reason},
+                event::Level::warn);
+  };
+  connection.session =
+      contact.transport.connect(address_of(node, connection.login), ssh::Purpose::work, on_retry,
+                                Wait::at_most(work_login_limit, cancel));
+}
+
+int StoreWork::run(WorkingConnection& connection, const Work& work) const {
+  for (int number = 1;; ++number) {
+    const auto failure = attempt(connection, work);
+    if (!failure) {
+      return number;
+    }
+    cancel_.throw_if_cancelled();
+    if (!failure->retry || number == work_attempts) {
+      throw failure->error;
+    }
+    stages_.tell(
+        event::StageRetrying{number, work_attempts, Duration::zero(), failure->error.message()},
+        event::Level::warn);
+    connection.session.reset();
+    connect_to_work(contact_, node_, connection, stages_, cancel_);
+  }
+}
+
+std::optional<StoreWork::Failure> StoreWork::attempt(WorkingConnection& connection,
+                                                     const Work& work) const {
+  auto tunnel = connection.session->open_store_tunnel(Wait::at_most(work_login_limit, cancel_));
+  std::string nix, whole;
+  try {
+    const auto process = work(*tunnel);
+    if (process.succeeded()) {
+      tunnel->finish(Wait::at_most(tunnel_close_limit, cancel_));
+      return std::nullopt;
+    }
+    nix = describe(process);
+    whole = process.err;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::system) {
+      throw;
+    }
+    nix = error.message();
+  }
+  const auto end = tunnel->finish(Wait::at_most(tunnel_close_limit, cancel_));
+  if (const auto path = nix::lacks_signature(whole)) {
+    return Failure{
+        false, Error(ErrorKind::copy_failed, distrust(*path, connection.login.user) + "; " + nix)};
+  }
+  return explain(nix, end);
+}
+
+StoreWork::Failure StoreWork::explain(const std::string& nix,
+                                      const std::optional<ssh::ChannelEnd>& end) {
+  if (!end || end->succeeded()) {
+    return {false, Error(ErrorKind::copy_failed, nix)};
+  }
+  const auto remote = ssh::store_failure(*end);
+  return {!end->clean, Error(remote.kind(), remote.message() + "; " + nix)};
+}
+
+} // namespace belay::run

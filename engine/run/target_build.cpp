@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/run/target_build.h"
+
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+#include "engine/event/event_json.h"
+#include "engine/run/build_report.h"
+#include "engine/run/remote_output.h"
+
+#include <charconv>
+
+namespace belay::run {
+
+using event::Stage;
+
+namespace {
+
+constexpr Duration build_limit = std::chrono::hours(24); // a CI job has a limit of its own
+constexpr Duration question_limit = std::chrono::seconds(60);
+
+/// Two lines, no more: among the others are secrets (access-tokens).
+constexpr const char* capacity_command =
+    "sh -c 'PATH=$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:"
+    "$HOME/.nix-profile/bin; nix --extra-experimental-features nix-command show-config 2>/dev/null "
+    "| grep -E \"^(max-jobs|cores) = \"'";
+
+class TargetBuild {
+public:
+  TargetBuild(const TargetBuilder& builder, const plan::Profile& profile,
+              WorkingConnection& connection)
+      : builder_(builder), profile_(profile),
+        connection_(connection), request_{{*profile.derivation, profile.path}, {}, {}} {}
+
+  void run() {
+    event::StageFinished done;
+    done.attempts = builder_.work.run(connection_, [this](ssh::StoreTunnel& tunnel) {
+      request_.store_uri = tunnel.store_uri();
+      outcome_ = builder_.store.build_there(
+          request_, [this](const nix::Progress& said) { log(said); },
+          Wait::at_most(build_limit, builder_.cancel));
+      return outcome_.sources.process;
+    });
+    conclude(std::move(done));
+  }
+
+  /// Before the first attempt, while the connection has no tunnel.
+  void ask_capacity() {
+    const auto said = output_of(*connection_.session, capacity_command,
+                                Wait::at_most(question_limit, builder_.cancel));
+    request_.capacity = capacity_from(said.text);
+  }
+
+private:
+  void log(const nix::Progress& said) {
+    if (said.kind == nix::Progress::Kind::log) {
+      builder_.stages.log("build", said.text);
+    }
+  }
+
+  void conclude(event::StageFinished done) {
+    const auto& result = outcome_.result;
+    auto built = build_finished(request_.goal, result);
+    built.built_on = builder_.node.name;
+    builder_.stages.tell(built, result.valid ? event::Level::info : event::Level::error);
+    if (!result.valid) {
+      builder_.stages.log("build", result.error, event::Level::error);
+      throw Error(ErrorKind::build_failed,
+                  "on " + builder_.node.hostname + ": " + first_line_of(result.error));
+    }
+    done.changed = !result.cached;
+    done.details["built_on"] = builder_.node.hostname;
+    builder_.stages.finish(profile_, Stage::build, std::move(done));
+  }
+
+  const TargetBuilder& builder_;
+  const plan::Profile& profile_;
+  WorkingConnection& connection_;
+  nix::TargetBuildRequest request_;
+  nix::TargetBuildOutcome outcome_;
+};
+
+} // namespace
+
+nix::BuildCapacity capacity_from(const std::string& settings) {
+  nix::BuildCapacity capacity;
+  for (const auto& line : split(settings, '\n')) {
+    const auto words = split_white_space(line);
+    if (words.size() != 3 || words[1] != "=") {
+      continue;
+    }
+    unsigned* const place = words[0] == "max-jobs" ? &capacity.jobs
+                            : words[0] == "cores"  ? &capacity.cores
+                                                   : nullptr;
+    if (place != nullptr) {
+      std::from_chars(words[2].data(), words[2].data() + words[2].size(), *place);
+    }
+  }
+  return capacity;
+}
+
+void build_on_target(const TargetBuilder& builder, const plan::Profile& profile,
+                     WorkingConnection& connection) {
+  TargetBuild build(builder, profile, connection);
+  build.ask_capacity();
+  build.run();
+}
+
+} // namespace belay::run
