@@ -26,6 +26,7 @@ struct World {
     node.hostname = "h";
     node.profile_names = {"p"};
     node.profiles["p"].path = store_path;
+    node.profiles["p"].derivations = {std::string(store_path) + ".drv"};
     input.flakes.push_back(flake);
     input.targets.push_back({});
   }
