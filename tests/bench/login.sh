@@ -8,11 +8,11 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 times=${1:-20}
 count=1
-set -- "$times" "${2:-build/bench/bin}/login_bench"
+set -- "$times" "${2:-build/bench/bin}"
 source tests/bench/common.sh
 
 host=${FLEET_HOSTS%% *}
-measure "$belay" "$host" "$times" >ours
+measure "$belay/login_bench" "$host" "$times" >ours
 cat >by_ssh <<'END'
 #!/bin/sh
 for _ in $(seq "$2"); do ssh "root@$1" true || exit 1; done
