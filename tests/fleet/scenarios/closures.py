@@ -54,3 +54,17 @@ def nothing_activates_it(fleet):
         check.untouched(host)
         check.equal([path.name for path in host.path("/nix").glob("store/*-app-*")], [],
                     f"closures on {host.name}")
+
+
+@hosts(1)
+def nothing_activates_what_the_target_built(fleet):
+    """There it is found on the target, before anything is changed."""
+    [web] = fleet
+    inert = files("app-inert", {"activate": TRAP})
+    run = check.ended(deploy({"web-1": node(web, inert, remoteBuild=True)}), 10)
+    [lock] = run.select("stage.finished", node="web-1", profile="system", stage="lock")
+    check.equal((lock["data"]["outcome"], lock["data"]["reason"]), ("error", "no-activation"),
+                "stage lock")
+    assert 'profile "system": nothing activates /nix/store/' in lock["msg"], lock
+    check.untouched(web)
+    check.quiet(web)
