@@ -3,219 +3,226 @@
 
 #include "engine/base/text.h"
 #include "engine/event/event_text.h"
+#include "engine/event/json_writer.h"
 #include "engine/event/shrink.h"
-
-#include <nlohmann/json.hpp>
 
 namespace belay::event {
 
 namespace {
 
-// Ordered, so that a person who reads a line finds the envelope first.
-using Json = nlohmann::ordered_json;
-
-Json text_or_null(const std::string& text) {
-  return text.empty() ? Json(nullptr) : Json(text);
+std::optional<std::string_view> text_or_null(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional<std::string_view>(text);
 }
 
-template <typename Value> Json value_or_null(const std::optional<Value>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-Json number_or_null(int number) {
-  return number == 0 ? Json(nullptr) : Json(number);
-}
-
-double seconds(Duration duration) {
-  return static_cast<double>(duration.count()) / 1000.0;
-}
-
-Json dictionary(const std::map<std::string, std::string>& map) {
-  Json object = Json::object();
-  for (const auto& [key, value] : map)
-    object[key] = value;
-  return object;
-}
-
-Json encode_profile(const PlanResolved::Profile& profile) {
-  Json names = Json::array();
-  for (const Stage stage : profile.stages)
-    names.push_back(name_of(stage));
-  return {{"name", profile.name},
-          {"path", text_or_null(profile.path)},
-          {"stages", names},
-          {"remote_build", profile.remote_build}};
-}
-
-Json encode_node(const PlanResolved::Node& node) {
-  Json profiles = Json::array();
-  for (const PlanResolved::Profile& profile : node.profiles)
-    profiles.push_back(encode_profile(profile));
-  return {{"id", node.id}, {"host", node.host}, {"target", node.target}, {"profiles", profiles}};
-}
-
-Json encode_counts(const RunFinished::Counts& counts) {
-  return {
-      {"success", counts.success},        {"failure", counts.failure}, {"error", counts.error},
-      {"cancelled", counts.cancelled},    {"skipped", counts.skipped}, {"changed", counts.changed},
-      {"rolled_back", counts.rolled_back}};
-}
-
-Json encode_trigger(const RunStarted::Trigger& trigger) {
-  return {{"kind", trigger.kind},
-          {"actor", text_or_null(trigger.actor)},
-          {"url", text_or_null(trigger.url)},
-          {"ci",
-           {{"provider", text_or_null(trigger.provider)},
-            {"run_id", text_or_null(trigger.run_id)},
-            {"attempt", text_or_null(trigger.attempt)}}}};
+std::optional<int> number_or_null(int number) {
+  return number == 0 ? std::nullopt : std::optional(number);
 }
 
 /// `data` of each type: every field always present, null for none.
 struct Encode {
-  Json operator()(const RunStarted& p) const {
-    return {{"schema", {{"name", schema_name}, {"major", schema_major}, {"minor", schema_minor}}},
-            {"tool", {{"name", p.tool_name}, {"version", p.tool_version}}},
-            {"nix", {{"version", text_or_null(p.nix_version)}}},
-            {"command", p.command},
-            {"plan",
-             {{"path", text_or_null(p.plan_path)},
-              {"flake", p.flakes.empty() ? Json(nullptr) : Json(p.flakes.front())},
-              {"flakes", Json(p.flakes)},
-              {"rev", text_or_null(p.rev)},
-              {"dirty", p.dirty}}},
-            {"environment", text_or_null(p.environment)},
-            {"trigger", encode_trigger(p.trigger)},
-            {"host", p.host},
-            {"pid", p.pid},
-            {"options", dictionary(p.options)}};
+  JsonWriter& out;
+
+  void profile(const PlanResolved::Profile& p) const {
+    out.value([&] {
+      out.field("name", p.name);
+      out.field("path", text_or_null(p.path));
+      out.field("stages", p.stages, [&](Stage stage) { out.value(name_of(stage)); });
+      out.field("remote_build", p.remote_build);
+    });
   }
-  Json operator()(const PlanResolved& p) const {
-    Json nodes = Json::array();
-    for (const PlanResolved::Node& node : p.nodes)
-      nodes.push_back(encode_node(node));
-    return {{"nodes", nodes},
-            {"parallel", p.parallel},
-            {"part", value_or_null(p.part)},
-            {"last", p.last}};
+  void node(const PlanResolved::Node& n) const {
+    out.value([&] {
+      out.field("id", n.id);
+      out.field("host", n.host);
+      out.field("target", n.target);
+      out.field("profiles", n.profiles, [&](const auto& p) { profile(p); });
+    });
   }
-  Json operator()(const DiagnosticFound& p) const {
-    return {{"severity", name_of(p.severity)},    {"code", p.code},
-            {"file", text_or_null(p.file)},       {"line", number_or_null(p.line)},
-            {"column", number_or_null(p.column)}, {"hint", text_or_null(p.hint)}};
+  void counts(const RunFinished::Counts& c) const {
+    out.field("success", c.success);
+    out.field("failure", c.failure);
+    out.field("error", c.error);
+    out.field("cancelled", c.cancelled);
+    out.field("skipped", c.skipped);
+    out.field("changed", c.changed);
+    out.field("rolled_back", c.rolled_back);
   }
-  Json operator()(const EvaluateFinished& p) const {
-    return {{"outcome", name_of(p.outcome)},
-            {"duration_s", seconds(p.duration)},
-            {"error", text_or_null(p.error)}};
+  void trigger(const RunStarted::Trigger& t) const {
+    out.field("kind", t.kind);
+    out.field("actor", text_or_null(t.actor));
+    out.field("url", text_or_null(t.url));
+    out.field("ci", [&] {
+      out.field("provider", text_or_null(t.provider));
+      out.field("run_id", text_or_null(t.run_id));
+      out.field("attempt", text_or_null(t.attempt));
+    });
   }
-  Json operator()(const BuildFinished& p) const {
-    return {{"drv", p.derivation},
-            {"outputs", Json(p.outputs)},
-            {"outcome", name_of(p.outcome)},
-            {"cached", p.cached},
-            {"duration_s", seconds(p.duration)},
-            {"reason", text_or_null(p.reason)},
-            {"built_on", text_or_null(p.built_on)}};
+  void plan(const RunStarted& p) const {
+    const auto first = p.flakes.empty() ? std::nullopt : std::optional(p.flakes.front());
+    out.field("path", text_or_null(p.plan_path));
+    out.field("flake", first);
+    out.field("flakes", p.flakes);
+    out.field("rev", text_or_null(p.rev));
+    out.field("dirty", p.dirty);
   }
-  Json operator()(const NodeQueued&) const { return Json::object(); }
-  Json operator()(const NodeStarted& p) const { return {{"host", p.host}}; }
-  Json operator()(const StageStarted&) const { return Json::object(); }
-  Json operator()(const StageProgress& p) const {
-    return {{"bytes", p.bytes},
-            {"bytes_expected", value_or_null(p.bytes_expected)},
-            {"pct", value_or_null(percent_of(p))}};
+
+  void operator()(const RunStarted& p) const {
+    out.field("schema", [&] {
+      out.field("name", schema_name);
+      out.field("major", schema_major);
+      out.field("minor", schema_minor);
+    });
+    out.field("tool", [&] {
+      out.field("name", p.tool_name);
+      out.field("version", p.tool_version);
+    });
+    out.field("nix", [&] { out.field("version", text_or_null(p.nix_version)); });
+    out.field("command", p.command);
+    out.field("plan", [&] { plan(p); });
+    out.field("environment", text_or_null(p.environment));
+    out.field("trigger", [&] { trigger(p.trigger); });
+    out.field("host", p.host);
+    out.field("pid", p.pid);
+    out.field("options", p.options);
   }
-  Json operator()(const StageFinished& p) const {
-    return {{"outcome", name_of(p.outcome)},
-            {"reason", text_or_null(p.reason)},
-            {"duration_s", seconds(p.duration)},
-            {"changed", value_or_null(p.changed)},
-            {"attempts", p.attempts},
-            {"exit_status", value_or_null(p.exit_status)},
-            {"bytes", value_or_null(p.bytes)},
-            {"generation_before", value_or_null(p.generation_before)},
-            {"generation_after", value_or_null(p.generation_after)},
-            {"details", dictionary(p.details)}};
+  void operator()(const PlanResolved& p) const {
+    out.field("nodes", p.nodes, [&](const auto& n) { node(n); });
+    out.field("parallel", p.parallel);
+    out.field("part", p.part);
+    out.field("last", p.last);
   }
-  Json operator()(const StageRetrying& p) const {
-    return {{"attempt", p.attempt},
-            {"max", p.max},
-            {"delay_s", seconds(p.delay)},
-            {"reason", text_or_null(p.reason)}};
+  void operator()(const DiagnosticFound& p) const {
+    out.field("severity", name_of(p.severity));
+    out.field("code", p.code);
+    out.field("file", text_or_null(p.file));
+    out.field("line", number_or_null(p.line));
+    out.field("column", number_or_null(p.column));
+    out.field("hint", text_or_null(p.hint));
   }
-  Json operator()(const NodeRolledBack& p) const {
-    return {{"from", value_or_null(p.from)},
-            {"to", value_or_null(p.to)},
-            {"trigger", name_of(p.trigger)},
-            {"verified", p.verified}};
+  void operator()(const EvaluateFinished& p) const {
+    out.field("outcome", name_of(p.outcome));
+    out.field("duration_s", p.duration);
+    out.field("error", text_or_null(p.error));
   }
-  Json operator()(const NodeFinished& p) const {
-    return {{"outcome", name_of(p.outcome)},
-            {"reason", text_or_null(p.reason)},
-            {"changed", p.changed},
-            {"rollback", name_of(p.rollback)},
-            {"generation_after", value_or_null(p.generation_after)},
-            {"duration_s", seconds(p.duration)},
-            {"decides_by", text_or_null(p.decides_by)}};
+  void operator()(const BuildFinished& p) const {
+    out.field("drv", p.derivation);
+    out.field("outputs", p.outputs);
+    out.field("outcome", name_of(p.outcome));
+    out.field("cached", p.cached);
+    out.field("duration_s", p.duration);
+    out.field("reason", text_or_null(p.reason));
+    out.field("built_on", text_or_null(p.built_on));
   }
-  Json operator()(const LogLine& p) const {
-    return {
-        {"stream", p.stream}, {"text", p.text}, {"part", value_or_null(p.part)}, {"last", p.last}};
+  void operator()(const NodeQueued&) const {}
+  void operator()(const NodeStarted& p) const { out.field("host", p.host); }
+  void operator()(const StageStarted&) const {}
+  void operator()(const StageProgress& p) const {
+    out.field("bytes", p.bytes);
+    out.field("bytes_expected", p.bytes_expected);
+    out.field("pct", percent_of(p));
   }
-  Json operator()(const Heartbeat& p) const { return {{"running", Json(p.running)}}; }
-  Json operator()(const CancelRequested& p) const {
-    return {{"source", p.source}, {"signal", text_or_null(p.signal)}, {"policy", p.policy}};
+  void operator()(const StageFinished& p) const {
+    out.field("outcome", name_of(p.outcome));
+    out.field("reason", text_or_null(p.reason));
+    out.field("duration_s", p.duration);
+    out.field("changed", p.changed);
+    out.field("attempts", p.attempts);
+    out.field("exit_status", p.exit_status);
+    out.field("bytes", p.bytes);
+    out.field("generation_before", p.generation_before);
+    out.field("generation_after", p.generation_after);
+    out.field("details", p.details);
   }
-  Json operator()(const WebhookDelivered& p) const {
-    return {{"endpoint", p.endpoint},
-            {"id", p.id},
-            {"attempts", p.attempts},
-            {"status", value_or_null(p.status)}};
+  void operator()(const StageRetrying& p) const {
+    out.field("attempt", p.attempt);
+    out.field("max", p.max);
+    out.field("delay_s", p.delay);
+    out.field("reason", text_or_null(p.reason));
   }
-  Json operator()(const WebhookFailed& p) const {
-    return {{"endpoint", p.endpoint},
-            {"id", p.id},
-            {"attempts", p.attempts},
-            {"status", value_or_null(p.status)},
-            {"error", p.error}};
+  void operator()(const NodeRolledBack& p) const {
+    out.field("from", p.from);
+    out.field("to", p.to);
+    out.field("trigger", name_of(p.trigger));
+    out.field("verified", p.verified);
   }
-  Json operator()(const RunFinished& p) const {
-    Json nodes = Json::array();
-    for (const RunFinished::Node& node : p.nodes)
-      nodes.push_back({{"id", node.id},
-                       {"outcome", name_of(node.outcome)},
-                       {"reason", text_or_null(node.reason)}});
-    return {{"outcome", name_of(p.outcome)},
-            {"exit_code", p.exit_code},
-            {"reason", p.reason},
-            {"counts", encode_counts(p.counts)},
-            {"duration_s", seconds(p.duration)},
-            {"artifacts", dictionary(p.artifacts)},
-            {"nodes", nodes},
-            {"nodes_omitted", p.nodes_omitted}};
+  void operator()(const NodeFinished& p) const {
+    out.field("outcome", name_of(p.outcome));
+    out.field("reason", text_or_null(p.reason));
+    out.field("changed", p.changed);
+    out.field("rollback", name_of(p.rollback));
+    out.field("generation_after", p.generation_after);
+    out.field("duration_s", p.duration);
+    out.field("decides_by", text_or_null(p.decides_by));
+  }
+  void operator()(const LogLine& p) const {
+    out.field("stream", p.stream);
+    out.field("text", p.text);
+    out.field("part", p.part);
+    out.field("last", p.last);
+  }
+  void operator()(const Heartbeat& p) const { out.field("running", p.running); }
+  void operator()(const CancelRequested& p) const {
+    out.field("source", p.source);
+    out.field("signal", text_or_null(p.signal));
+    out.field("policy", p.policy);
+  }
+  void operator()(const WebhookDelivered& p) const {
+    out.field("endpoint", p.endpoint);
+    out.field("id", p.id);
+    out.field("attempts", p.attempts);
+    out.field("status", p.status);
+  }
+  void operator()(const WebhookFailed& p) const {
+    out.field("endpoint", p.endpoint);
+    out.field("id", p.id);
+    out.field("attempts", p.attempts);
+    out.field("status", p.status);
+    out.field("error", p.error);
+  }
+  void operator()(const RunFinished& p) const {
+    out.field("outcome", name_of(p.outcome));
+    out.field("exit_code", p.exit_code);
+    out.field("reason", p.reason);
+    out.field("counts", [&] { counts(p.counts); });
+    out.field("duration_s", p.duration);
+    out.field("artifacts", p.artifacts);
+    out.field("nodes", p.nodes, [&](const RunFinished::Node& n) {
+      out.value([&] {
+        out.field("id", n.id);
+        out.field("outcome", name_of(n.outcome));
+        out.field("reason", text_or_null(n.reason));
+      });
+    });
+    out.field("nodes_omitted", p.nodes_omitted);
   }
 };
 
-void encode_subject(Json& line, const Subject& subject) {
+void encode_subject(JsonWriter& out, const Subject& subject) {
   if (!subject.node.empty())
-    line["node"] = subject.node;
+    out.field("node", subject.node);
   if (!subject.profile.empty())
-    line["profile"] = subject.profile;
+    out.field("profile", subject.profile);
   if (subject.stage)
-    line["stage"] = name_of(*subject.stage);
+    out.field("stage", name_of(*subject.stage));
   if (subject.attempt != 0)
-    line["attempt"] = subject.attempt;
+    out.field("attempt", subject.attempt);
 }
 
+/// The envelope first: a person who reads a line looks for it there.
 std::string encode(const Event& event) {
-  Json line{
-      {"v", schema_major},   {"seq", event.sequence},          {"time", format_time(event.time)},
-      {"run", event.run},    {"type", type_of(event.payload)}, {"level", name_of(event.level)},
-      {"msg", event.message}};
-  encode_subject(line, event.subject);
-  line["data"] = std::visit(Encode{}, event.payload);
-  return line.dump(-1, ' ', false, Json::error_handler_t::replace);
+  JsonWriter out;
+  out.value([&] {
+    out.field("v", schema_major);
+    out.field("seq", event.sequence);
+    out.field("time", format_time(event.time));
+    out.field("run", event.run);
+    out.field("type", type_of(event.payload));
+    out.field("level", name_of(event.level));
+    out.field("msg", event.message);
+    encode_subject(out, event.subject);
+    out.field("data", [&] { std::visit(Encode{out}, event.payload); });
+  });
+  return out.take();
 }
 
 } // namespace

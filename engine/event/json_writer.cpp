@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/event/json_writer.h"
+
+#include "engine/base/text.h"
+
+#include <algorithm>
+
+namespace belay::event {
+
+namespace {
+
+bool is_plain(char character) {
+  return static_cast<unsigned char>(character) >= ' ' && character != '"' && character != '\\';
+}
+
+void append_escaped(std::string& to, char character) {
+  constexpr std::string_view special = "\"\\\b\f\n\r\t";
+  constexpr std::string_view letters = "\"\\bfnrt";
+  constexpr std::string_view hex = "0123456789abcdef";
+  if (const auto found = special.find(character); found != std::string_view::npos) {
+    (to += '\\') += letters[found];
+    return;
+  }
+  const auto byte = static_cast<unsigned char>(character);
+  ((to += "\\u00") += hex[byte / 16]) += hex[byte % 16];
+}
+
+void append_string(std::string& to, std::string_view text) {
+  to += '"';
+  while (!text.empty()) {
+    const auto plain = std::find_if_not(text.begin(), text.end(), is_plain) - text.begin();
+    to += text.substr(0, static_cast<std::size_t>(plain));
+    text.remove_prefix(static_cast<std::size_t>(plain));
+    if (!text.empty()) {
+      append_escaped(to, text.front());
+      text.remove_prefix(1);
+    }
+  }
+  to += '"';
+}
+
+} // namespace
+
+/// No line may be unreadable, whatever it is about: what is no UTF-8 is replaced here too.
+void JsonWriter::value(std::string_view text) {
+  const bool ascii = std::all_of(text.begin(), text.end(),
+                                 [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  ascii ? append_string(text_, text) : append_string(text_, valid_utf8(text));
+}
+
+void JsonWriter::value(Duration duration) {
+  auto milliseconds = duration.count();
+  if (milliseconds < 0) {
+    text_ += '-';
+    milliseconds = -milliseconds;
+  }
+  value(milliseconds / 1000);
+  std::string fraction = std::to_string(1000 + milliseconds % 1000);
+  fraction[0] = '.';
+  while (fraction.size() > 2 && fraction.back() == '0')
+    fraction.pop_back();
+  text_ += fraction;
+}
+
+} // namespace belay::event
