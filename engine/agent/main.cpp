@@ -4,6 +4,7 @@
 #include "engine/agent/keep.h"
 #include "engine/agent/serve.h"
 #include "engine/agent/status.h"
+#include "engine/agent/store.h"
 #include "engine/agent/version.h"
 #include "engine/base/error.h"
 #include "engine/base/system_name.h"
@@ -27,6 +28,7 @@ constexpr const char* help =
     R"(belay-agent: switches, activates, confirms and rolls back Nix profiles on this machine
 
   belay-agent serve        talk to a runner over stdin and stdout, one JSON object a line
+  belay-agent store        serve this machine's Nix store over stdin and stdout
   belay-agent keep TX      own a transaction until it has ended (started by serve)
   belay-agent recover [TX] end what no living keeper owns: confirmed, or back to what ran before
   belay-agent status       how transactions on this machine stand; --json for programs
@@ -39,7 +41,8 @@ Options
 
 Called as activate-rs, it takes the command line of deploy-rs's: activate, wait, revoke.
 
-Exit codes: 0 done, 1 no such transaction or the other side is gone, 2 usage, 3 could not be done
+Exit codes: 0 done, 1 no such transaction or the other side is gone, 2 usage, 3 could not be done,
+            127 no nix-daemon to serve the store
 )";
 
 struct Options {
@@ -111,6 +114,8 @@ int run(const Options& options) {
     const auto host = agent::look_around(options.state_directory, processes, clock);
     umask(022); // what scripts get is in the record
     return agent::serve(STDIN_FILENO, STDOUT_FILENO, host);
+  } else if (options.verb == "store") {
+    return agent::serve_store();
   } else if (options.verb == "keep" || (options.verb == "recover" && options.transaction)) {
     return keep(options, processes, clock);
   } else if (options.verb == "recover") {

@@ -157,7 +157,7 @@ struct StageFinished {
   std::optional<int> generation_before; ///< lock: recorded
   std::optional<int> generation_after;  ///< activate, verify
   std::map<std::string, std::string>
-      details; ///< "confirm_path", "reboot_protection", "drift", "detach", "built_on"
+      details; ///< "confirm_path", "reboot_protection", "drift", "detach", "built_on", "store_access"
 };
 
 struct StageRetrying {

@@ -52,6 +52,7 @@ struct Profile {
   BootDefault boot_default = BootDefault::with_activation;
   bool fast_connection = false; ///< true: the target does not ask its substituters
   bool remote_build = false;    ///< the target builds it; only with `derivation`
+  bool store_sudo = false; ///< the store is served by `user`, through sudo; only where it is used
   std::optional<SecretSource> sudo_password = {}; ///< only where sudo is used
   bool operator==(const Profile&) const = default;
 };

@@ -27,7 +27,7 @@ concept Is = std::is_same_v<std::remove_const_t<Value>, Struct>;
 template <class Fields, Is<Profile> Value> void each_field(Fields& fields, Value& profile) {
   auto& [name, path, derivation, profile_path, user, login, sudo, auto_rollback, magic_rollback,
          confirm_timeout, activation_timeout, boot_default, fast_connection, remote_build,
-         sudo_password] = profile;
+         store_sudo, sudo_password] = profile;
   auto& [ssh_user, ssh_opts, transport] = login;
   fields("name", name);
   fields("path", path);
@@ -46,6 +46,7 @@ template <class Fields, Is<Profile> Value> void each_field(Fields& fields, Value
   fields("boot_default", boot_default);
   fields("fast_connection", fast_connection);
   fields("remote_build", remote_build);
+  fields("store_sudo", store_sudo);
 }
 
 template <class Fields, Is<Node> Value> void each_field(Fields& fields, Value& node) {

@@ -199,6 +199,7 @@ private:
       return;
     }
     result.sudo_password = password_source(settings);
+    result.store_sudo = settings.store_sudo.value_or(false);
     if (result.sudo_password && (words[0] == "doas" || words[0].ends_with("/doas"))) {
       problem("doas-password",
               of_profile(result.name) + ": doas takes a password from a terminal only",

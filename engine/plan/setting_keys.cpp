@@ -6,7 +6,7 @@
 namespace belay::plan {
 
 std::span<const SettingKey> setting_keys() {
-  static const std::array<SettingKey, 17> keys{{
+  static const std::array<SettingKey, 18> keys{{
       {"sshUser", &Settings::ssh_user, "User of the ssh login; default: the local user."},
       {"user", &Settings::user, "Owner of the profile on the target; default: sshUser."},
       {"sshOpts", &Settings::ssh_opts,
@@ -48,6 +48,10 @@ std::span<const SettingKey> setting_keys() {
       {"transport", &Settings::transport,
        "auto: libssh2 in this process, and the ssh program where that cannot do what the host or "
        "ssh_config asks for. libssh2, openssh: always that one. Default: auto.",
+       SettingScope::file_only},
+      {"storeSudo", &Settings::store_sudo,
+       "true: where sudo leads to the profile's user, closures are handed to the target's store as "
+       "that user, too. As root that bypasses every check of signatures. Default: false.",
        SettingScope::file_only},
   }};
   return keys;

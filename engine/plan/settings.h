@@ -62,6 +62,7 @@ struct Settings {
   std::optional<std::string> sudo_password_env;  ///< one of the two: who says one thing about the
   std::optional<std::string> sudo_password_file; ///< password replaces what lies below
   std::optional<Transport> transport;            ///< belay's own
+  std::optional<bool> store_sudo;                ///< belay's own
 };
 
 /// `upper` laid over `lower`: what upper says wins, except extra_ssh_opts, which add up. A source

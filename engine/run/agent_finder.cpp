@@ -5,7 +5,6 @@
 #include "engine/base/text.h"
 #include "engine/run/remote_output.h"
 
-#include <array>
 #include <map>
 #include <unistd.h>
 
@@ -34,34 +33,54 @@ AgentFinder::AgentFinder(std::vector<std::filesystem::path> folders, std::string
                          nix::NixStore& store)
     : folders_(std::move(folders)), own_system_(std::move(own_system)), store_(store) {}
 
-std::filesystem::path AgentFinder::file_for(const std::string& system) const {
-  std::string looked;
+std::vector<std::filesystem::path> AgentFinder::candidates(const std::string& system) const {
+  std::vector<std::filesystem::path> files;
   for (const auto& folder : folders_) {
-    const std::array candidates = {folder / system / "belay-agent", folder / "belay-agent"};
-    for (const auto& file : candidates) {
-      if (&file != &candidates[0] && system != own_system_) {
-        continue;
-      }
-      if (access(file.c_str(), X_OK) == 0) {
-        return file;
-      }
-      looked += (looked.empty() ? "" : ", ") + file.string();
+    files.push_back(folder / system / "belay-agent");
+    if (system == own_system_) {
+      files.push_back(folder / "belay-agent");
     }
   }
-  throw Error(ErrorKind::agent_missing,
-              "there is no belay-agent for " + system + " (looked for " + looked +
-                  "); build one for that system and name its folder in BELAY_AGENT_DIR");
+  return files;
 }
 
-StorePath AgentFinder::find(ssh::Session& session, const Wait& wait) {
-  const auto system = system_of_uname(last_line_of(output_of(session, "uname -sm", wait)));
+Error AgentFinder::missing(const std::string& system) const {
+  std::vector<std::string> looked;
+  for (const auto& file : candidates(system)) {
+    looked.push_back(file.string());
+  }
+  return {ErrorKind::agent_missing,
+          "the target is " + system + ", and there is no belay-agent for that (looked for " +
+              join(looked, ", ") + "), nor does the closure bring one; build one for " + system +
+              " and name its folder in BELAY_AGENT_DIR, as BELAY_AGENT_DIR/" + system +
+              "/belay-agent, or make the closure with belay's lib"};
+}
+
+std::string AgentFinder::system_of(ssh::Session& session, const Wait& wait) {
+  return system_of_uname(last_line_of(output_of(session, "uname -sm", wait)));
+}
+
+std::optional<StorePath> AgentFinder::own(const std::string& system, const Wait& wait) {
   const std::lock_guard lock(mutex_);
   if (const auto known = added_.find(system); known != added_.end()) {
     return known->second;
   }
-  const auto path = store_.add_file(file_for(system), wait);
-  added_.emplace(system, path);
-  return path;
+  for (const auto& file : candidates(system)) {
+    if (access(file.c_str(), X_OK) == 0) {
+      return added_.emplace(system, store_.add_file(file, wait)).first->second;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<StorePath> AgentFinder::of_closure(const StorePath& closure, const Wait& wait) {
+  const std::string name(closure_agent);
+  if (store_.has_program(closure, {name}) != true) {
+    return std::nullopt;
+  }
+  std::error_code problem; // a link would be added as a link
+  const auto file = std::filesystem::canonical(closure.string() + "/" + name, problem);
+  return problem ? std::nullopt : std::optional(store_.add_file(file, wait));
 }
 
 } // namespace belay::run

@@ -84,7 +84,7 @@ std::string serve_command(const AgentStart& start, const std::string& marker) {
       command += "-S -p " + shell_quote(marker) + " ";
     }
   }
-  return command + shell_quote(start.agent) + " serve";
+  return command + shell_quote(start.agent) + " " + start.verb;
 }
 
 std::string permission_line(const AgentStart& start) {
@@ -92,7 +92,7 @@ std::string permission_line(const AgentStart& start) {
     return "permit nopass " + start.login + " as " + start.user;
   }
   return start.login + " ALL=(" + start.user + ") " + (start.password ? "" : "NOPASSWD: ") +
-         any_hash(start.agent) + " serve";
+         any_hash(start.agent) + " " + start.verb;
 }
 
 Error start_failure(const AgentStart& start, const FailedStart& failed) {

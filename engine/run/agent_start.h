@@ -21,10 +21,11 @@ struct AgentStart {
   std::string user;  ///< who runs the agent; empty = the login itself, without sudo
   std::string sudo;  ///< words, split at white space; the user follows them
   std::shared_ptr<const Secret> password; ///< null = none is expected to be asked for
+  std::string verb = "serve";             ///< or "store"
   bool operator==(const AgentStart&) const = default;
 };
 
-/// `[SUDO… USER [-S -p MARKER]] AGENT serve`, each word quoted; the options only where there is a
+/// `[SUDO… USER [-S -p MARKER]] AGENT VERB`, each word quoted; the options only where there is a
 /// marker. Throws Error{invalid_plan} for a user that is no user name
 /// ([A-Za-z0-9_][A-Za-z0-9_.-]*\$?).
 std::string serve_command(const AgentStart& start, const std::string& marker = {});

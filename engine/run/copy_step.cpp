@@ -2,6 +2,7 @@
 #include "engine/run/copy_step.h"
 
 #include "engine/base/error.h"
+#include "engine/run/agent_choice.h"
 #include "engine/run/copy_progress.h"
 #include "engine/run/open_transactions.h"
 #include "engine/run/stage_report.h"
@@ -50,8 +51,13 @@ private:
     for (const auto& profile : node_.profiles) {
       if (profile.remote_build) {
         stages_.start(profile, Stage::build);
+        auto& connection = connected(profile);
+        const auto door = door_for(profile, connection);
         build_on_target({tools_.store, work_, node_, stages_, context_.work()}, profile,
-                        connected(profile));
+                        {connection, &profile, door.get()});
+        if (!connection.agent) {
+          take_built_agent(profile, connection, within(answer_limit));
+        }
       }
     }
   }
@@ -60,6 +66,10 @@ private:
     for (const auto& profile : node_.profiles) {
       stages_.start(profile, Stage::copy);
       auto& connection = connected(profile);
+      if (!connection.agent) { // whoever could have brought one has not
+        throw tools_.agents.missing(connection.foreign);
+      }
+      const auto door = door_for(profile, connection);
       std::vector<StorePath> paths;
       if (!connection.agent_there) {
         paths.push_back(*connection.agent);
@@ -67,7 +77,7 @@ private:
       if (!profile.remote_build) {
         paths.push_back(profile.path);
       }
-      copy(profile, connection, paths);
+      copy(profile, {connection, &profile, door.get()}, paths);
       connection.agent_there = true; // the first copy over a connection has brought it
     }
   }
@@ -77,20 +87,50 @@ private:
     auto& connection = link_.connection_by(profile.login);
     if (!connection.session) {
       connect_to_work(tools_.contact, node_, connection, stages_, context_.work());
-    }
-    if (!connection.agent) {
-      connection.agent = tools_.agents.find(*connection.session, within(answer_limit));
+      choose_agent(tools_.agents, node_, connection, within(answer_limit));
+      if (connection.agent && !connection.foreign.empty()) {
+        stages_.log("agent", "this belay has no agent for " + connection.foreign +
+                                 ": the closure's own is used");
+      }
     }
     return connection;
   }
 
-  void copy(const plan::Profile& profile, WorkingConnection& connection,
+  /// The way through sudo, where the profile has the setting for it; null = none. It leads through
+  /// the agent, which the login can bring by itself: it needs no signature.
+  std::unique_ptr<StoreDoor> door_for(const plan::Profile& profile, WorkingConnection& connection) {
+    if (!profile.store_sudo) {
+      return nullptr;
+    }
+    if (!connection.agent) {
+      throw tools_.agents.missing(connection.foreign);
+    }
+    if (!connection.agent_there) {
+      work_.run({connection, &profile}, [&](ssh::StoreTunnel& tunnel) {
+        return tools_.store
+            .copy({.paths = {*connection.agent}, .store_uri = tunnel.store_uri()}, {},
+                  within(copy_limit))
+            .process;
+      });
+      connection.agent_there = true;
+    }
+    stages_.log("nix", "storeSudo: the store there is worked on as " + profile.user +
+                           ", for whom no signature is checked where the daemon trusts that user");
+    auto start = start_for(tools_.contact, profile, connection.agent->string());
+    start.verb = "store";
+    return std::make_unique<StoreDoor>(std::move(start));
+  }
+
+  void copy(const plan::Profile& profile, const StoreAccess& access,
             const std::vector<StorePath>& paths) {
     event::StageFinished done;
     done.bytes = 0;
     done.changed = false;
+    if (access.door) {
+      done.details["store_access"] = "sudo";
+    }
     if (!paths.empty()) {
-      done.attempts = work_.run(connection, [&](ssh::StoreTunnel& tunnel) {
+      done.attempts = work_.run(access, [&](ssh::StoreTunnel& tunnel) {
         return copy_through(tunnel, profile, paths, done);
       });
     }

@@ -29,7 +29,7 @@ WorkingConnection& NodeLink::connection_by(const plan::Login& login) {
       return connection;
     }
   }
-  return connections.emplace_back(WorkingConnection{login, nullptr, std::nullopt, false});
+  return connections.emplace_back(WorkingConnection{login, nullptr, std::nullopt, false, {}});
 }
 
 std::optional<Error> NodeLink::for_each_transaction(const std::function<void(Owner&)>& tell) {
@@ -92,6 +92,16 @@ ssh::TransportChoice choice_of(plan::Transport transport) {
 }
 
 } // namespace
+
+AgentStart start_for(const Contact& contact, const plan::Profile& profile,
+                     const std::string& agent) {
+  const bool same = profile.user == profile.login.user;
+  AgentStart start{agent, profile.login.user, same ? "" : profile.user, profile.sudo, nullptr};
+  if (profile.sudo_password && !same) {
+    start.password = contact.passwords.at(*profile.sudo_password);
+  }
+  return start;
+}
 
 ssh::HostAddress address_of(const plan::Node& node, const plan::Login& login) {
   return {node.name,     node.hostname, login.user,

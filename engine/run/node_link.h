@@ -33,6 +33,7 @@ struct WorkingConnection {
   std::shared_ptr<ssh::Session> session; ///< none = not made yet
   std::optional<StorePath> agent;        ///< for the system that answers there
   bool agent_there = false;              ///< it was brought over
+  std::string foreign;                   ///< the system, where the agent is a closure's own
 };
 
 /// A connection and an agent on it. The owners that share a login share the working connection.
@@ -99,6 +100,10 @@ struct NodeLink {
   /// that does not answer is made anew, now or by a later ping. Never throws Error.
   void ping(const Ping& ping, const Owner* except = nullptr);
 };
+
+/// How the agent is started for a profile: as the login, or as its owner through sudo.
+AgentStart start_for(const Contact& contact, const plan::Profile& profile,
+                     const std::string& agent);
 
 ssh::HostAddress address_of(const plan::Node& node, const plan::Login& login);
 

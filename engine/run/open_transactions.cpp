@@ -43,18 +43,9 @@ private:
     }
   }
 
-  AgentStart start_of(const plan::Profile& profile, const std::string& agent) const {
-    const bool same = profile.user == profile.login.user;
-    AgentStart start{agent, profile.login.user, same ? "" : profile.user, profile.sudo, nullptr};
-    if (profile.sudo_password && !same) {
-      start.password = of_.contact.passwords.at(*profile.sudo_password);
-    }
-    return start;
-  }
-
   Owner& owner_for(const plan::Profile& profile) {
     const auto& agent = *of_.link.connection_by(profile.login).agent;
-    auto start = start_of(profile, agent.string());
+    auto start = start_for(of_.contact, profile, agent.string());
     for (auto& owner : of_.link.owners) {
       if (owner.login == profile.login && owner.start == start) {
         return owner;
@@ -72,9 +63,20 @@ private:
       return;
     }
     of_.stages.start(*owner.profiles.front(), Stage::lock);
-    owner.link.session = of_.link.connection_by(owner.login).session;
-    owner.link.client = std::make_unique<AgentClient>(*owner.link.session, owner.start,
-                                                      Wait::at_most(agent_start_limit, of_.cancel));
+    const auto& connection = of_.link.connection_by(owner.login);
+    owner.link.session = connection.session;
+    try {
+      owner.link.client = std::make_unique<AgentClient>(
+          *owner.link.session, owner.start, Wait::at_most(agent_start_limit, of_.cancel));
+    } catch (const Error& error) {
+      if (connection.foreign.empty() || error.kind() == ErrorKind::cancelled) {
+        throw;
+      }
+      throw Error(error.kind(), error.message() +
+                                    "; it is the closure's own, since this belay has " +
+                                    "none for " + connection.foreign + ": build one and name its " +
+                                    "folder in BELAY_AGENT_DIR");
+    }
   }
 
   /// `first` and who has to share its transaction: owners whose agents keep their state in the same

@@ -16,11 +16,20 @@ constexpr int work_attempts = 2;
 constexpr std::size_t longest_quotation = 2000;
 
 /// The daemon there takes from strangers only what somebody whom it knows has signed.
-std::string distrust(const std::string& path, const std::string& login) {
-  return "the target's Nix daemon does not trust " + login + ", and no key that it trusts has " +
-         "signed " + path + ": sign what is built (secret-key-files in the nix.conf of whoever " +
-         "builds it) and add the key's public half to the target's trusted-public-keys; or add " +
-         login + " to the target's trusted-users, who can then become root there";
+std::string distrust(const std::string& path, const StoreAccess& access) {
+  const auto& login = access.connection.login.user;
+  const auto* profile = access.profile;
+  const auto& who = access.door && profile ? profile->user : login;
+  auto text = "the target's Nix daemon does not trust " + who + ", and no key that it trusts has " +
+              "signed " + path + ": sign what is built (secret-key-files in the nix.conf of " +
+              "whoever builds it) and add the key's public half to the target's " +
+              "trusted-public-keys; or add " + who +
+              " to the target's trusted-users, who can then become root there";
+  if (!access.door && profile && profile->user != login) {
+    text += "; or set storeSudo in the plan file: the store is then reached as " + profile->user +
+            ", as the activation is, and signatures are not looked at";
+  }
+  return text;
 }
 
 std::string describe(const ProcessResult& process) {
@@ -41,9 +50,9 @@ void connect_to_work(const Contact& contact, const plan::Node& node, WorkingConn
                                 Wait::at_most(work_login_limit, cancel));
 }
 
-int StoreWork::run(WorkingConnection& connection, const Work& work) const {
+int StoreWork::run(const StoreAccess& access, const Work& work) const {
   for (int number = 1;; ++number) {
-    const auto failure = attempt(connection, work);
+    const auto failure = attempt(access, work);
     if (!failure) {
       return number;
     }
@@ -54,14 +63,16 @@ int StoreWork::run(WorkingConnection& connection, const Work& work) const {
     stages_.tell(
         event::StageRetrying{number, work_attempts, Duration::zero(), failure->error.message()},
         event::Level::warn);
-    connection.session.reset();
-    connect_to_work(contact_, node_, connection, stages_, cancel_);
+    access.connection.session.reset();
+    connect_to_work(contact_, node_, access.connection, stages_, cancel_);
   }
 }
 
-std::optional<StoreWork::Failure> StoreWork::attempt(WorkingConnection& connection,
+std::optional<StoreWork::Failure> StoreWork::attempt(const StoreAccess& access,
                                                      const Work& work) const {
-  auto tunnel = connection.session->open_store_tunnel(Wait::at_most(work_login_limit, cancel_));
+  const auto service = access.door ? access.door->service() : ssh::StoreService{};
+  auto tunnel = access.connection.session->open_store_tunnel(
+      service, Wait::at_most(work_login_limit, cancel_));
   std::string nix, whole;
   try {
     const auto process = work(*tunnel);
@@ -78,9 +89,11 @@ std::optional<StoreWork::Failure> StoreWork::attempt(WorkingConnection& connecti
     nix = error.message();
   }
   const auto end = tunnel->finish(Wait::at_most(tunnel_close_limit, cancel_));
+  if (access.door && access.door->refusal()) {
+    return Failure{false, *access.door->refusal()};
+  }
   if (const auto path = nix::lacks_signature(whole)) {
-    return Failure{
-        false, Error(ErrorKind::copy_failed, distrust(*path, connection.login.user) + "; " + nix)};
+    return Failure{false, Error(ErrorKind::copy_failed, distrust(*path, access) + "; " + nix)};
   }
   return explain(nix, end);
 }

@@ -4,6 +4,7 @@
 #include "engine/plan/plan.h"
 #include "engine/run/node_link.h"
 #include "engine/run/stage_report.h"
+#include "engine/run/store_door.h"
 
 #include <functional>
 
@@ -13,6 +14,13 @@
 // missing command or a refusal: the remote end's own words come first.
 
 namespace belay::run {
+
+/// Whose store is worked on, and how it is reached.
+struct StoreAccess {
+  WorkingConnection& connection;
+  const plan::Profile* profile = nullptr; ///< for which it is, where it is for one
+  StoreDoor* door = nullptr;              ///< null: the login's own access
+};
 
 /// The working connection of `login`, made where there is none. Retries are told as events.
 void connect_to_work(const Contact& contact, const plan::Node& node, WorkingConnection& connection,
@@ -31,14 +39,14 @@ public:
 
   /// Returns how many attempts it took. Throws Error{copy_failed | nix_missing | unreachable} with
   /// what the target said, Error{cancelled}, Error{deadline_exceeded}.
-  int run(WorkingConnection& connection, const Work& work) const;
+  int run(const StoreAccess& access, const Work& work) const;
 
 private:
   struct Failure {
     bool retry = false;
     Error error;
   };
-  std::optional<Failure> attempt(WorkingConnection& connection, const Work& work) const;
+  std::optional<Failure> attempt(const StoreAccess& access, const Work& work) const;
   static Failure explain(const std::string& nix, const std::optional<ssh::ChannelEnd>& end);
 
   const Contact& contact_;

@@ -26,14 +26,13 @@ constexpr const char* capacity_command =
 
 class TargetBuild {
 public:
-  TargetBuild(const TargetBuilder& builder, const plan::Profile& profile,
-              WorkingConnection& connection)
+  TargetBuild(const TargetBuilder& builder, const plan::Profile& profile, const StoreAccess& access)
       : builder_(builder), profile_(profile),
-        connection_(connection), request_{{*profile.derivation, profile.path}, {}, {}} {}
+        access_(access), request_{{*profile.derivation, profile.path}, {}, {}} {}
 
   void run() {
     event::StageFinished done;
-    done.attempts = builder_.work.run(connection_, [this](ssh::StoreTunnel& tunnel) {
+    done.attempts = builder_.work.run(access_, [this](ssh::StoreTunnel& tunnel) {
       request_.store_uri = tunnel.store_uri();
       outcome_ = builder_.store.build_there(
           request_, [this](const nix::Progress& said) { log(said); },
@@ -45,7 +44,7 @@ public:
 
   /// Before the first attempt, while the connection has no tunnel.
   void ask_capacity() {
-    const auto said = output_of(*connection_.session, capacity_command,
+    const auto said = output_of(*access_.connection.session, capacity_command,
                                 Wait::at_most(question_limit, builder_.cancel));
     request_.capacity = capacity_from(said.text);
   }
@@ -74,7 +73,7 @@ private:
 
   const TargetBuilder& builder_;
   const plan::Profile& profile_;
-  WorkingConnection& connection_;
+  const StoreAccess& access_;
   nix::TargetBuildRequest request_;
   nix::TargetBuildOutcome outcome_;
 };
@@ -99,8 +98,12 @@ nix::BuildCapacity capacity_from(const std::string& settings) {
 }
 
 void build_on_target(const TargetBuilder& builder, const plan::Profile& profile,
-                     WorkingConnection& connection) {
-  TargetBuild build(builder, profile, connection);
+                     const StoreAccess& access) {
+  if (!profile.derivation) {
+    throw Error(ErrorKind::invalid_plan,
+                "profile " + profile.name + " is to be built on its target, without a derivation");
+  }
+  TargetBuild build(builder, profile, access);
   build.ask_capacity();
   build.run();
 }

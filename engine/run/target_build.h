@@ -20,9 +20,10 @@ struct TargetBuilder {
 };
 
 /// Builds the profile's derivation and tells the stage `build`. Throws Error{build_failed} with the
-/// first line of what went wrong, the rest told as log; and what StoreWork throws.
+/// first line of what went wrong, the rest told as log; Error{invalid_plan} for a profile without a
+/// derivation; and what StoreWork throws.
 void build_on_target(const TargetBuilder& builder, const plan::Profile& profile,
-                     WorkingConnection& connection);
+                     const StoreAccess& access);
 
 /// `max-jobs = 4` and `cores = 0` among the lines that Nix prints of its settings; what is missing
 /// is Nix's own default. Pure.

@@ -17,6 +17,8 @@ public:
   std::string stderr_tail() const override { return command_->stderr_tail(); }
   std::uint64_t stderr_bytes() const override { return command_->stderr_bytes(); }
   ChannelEnd close(const Wait& wait) override;
+  /// For who goes on in steps; this object is of no use any more.
+  std::unique_ptr<RemoteCommand> release() { return std::move(command_); }
 
 private:
   std::unique_ptr<RemoteCommand> command_;

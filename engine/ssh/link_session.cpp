@@ -10,10 +10,11 @@ std::unique_ptr<Channel> LinkSession::exec(const std::string& command, const Wai
   return std::make_unique<CommandChannel>(link_->start(command, wait));
 }
 
-std::unique_ptr<StoreTunnel> LinkSession::open_store_tunnel(const Wait& wait) {
+std::unique_ptr<StoreTunnel> LinkSession::open_store_tunnel(const StoreService& service,
+                                                            const Wait& wait) {
   wait.cancel.throw_if_cancelled();
   link_->throw_if_lost();
-  return std::make_unique<LinkStoreTunnel>(link_);
+  return std::make_unique<LinkStoreTunnel>(link_, service);
 }
 
 } // namespace belay::ssh

@@ -17,7 +17,8 @@ public:
       : link_(std::move(link)), path_(std::move(path)) {}
 
   std::unique_ptr<Channel> exec(const std::string& command, const Wait& wait) override;
-  std::unique_ptr<StoreTunnel> open_store_tunnel(const Wait& wait) override;
+  std::unique_ptr<StoreTunnel> open_store_tunnel(const StoreService& service,
+                                                 const Wait& wait) override;
   std::string path() const override { return path_; }
 
 private:

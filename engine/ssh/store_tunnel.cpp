@@ -3,6 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/ssh/byte_queue.h"
+#include "engine/ssh/command_channel.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -105,9 +106,9 @@ bool LinkStoreTunnel::Joint::send_down() {
   return count > 0;
 }
 
-LinkStoreTunnel::LinkStoreTunnel(std::shared_ptr<RemoteLink> link)
+LinkStoreTunnel::LinkStoreTunnel(std::shared_ptr<RemoteLink> link, StoreService service)
     // Short: a unix socket's path has at most 107 bytes, and a TMPDIR may be long.
-    : link_(std::move(link)), directory_("/tmp/b."),
+    : link_(std::move(link)), service_(std::move(service)), directory_("/tmp/b."),
       socket_path_(directory_.path().string() + "/s") {
   listen();
   std::tie(pump_ended_, pump_lives_) = make_pipe();
@@ -167,13 +168,24 @@ bool LinkStoreTunnel::step() {
   return moved;
 }
 
+/// A service that has to be begun is waited for: Nix opens its connections one after the other.
+std::unique_ptr<RemoteCommand> LinkStoreTunnel::start() {
+  const auto wait = Wait::at_most(channel_limit, abandon_.token());
+  auto command = link_->start(service_.command.empty() ? store_command : service_.command, wait);
+  if (!service_.begin)
+    return command;
+  CommandChannel channel(std::move(command));
+  service_.begin(channel, wait);
+  return channel.release();
+}
+
 bool LinkStoreTunnel::accept_one() {
   if (!waiting_ && !stop_.cancelled() && joints_.size() < joints_cap)
     waiting_ = UniqueFd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!waiting_ || (crowded_ && !joints_.empty()))
     return false;
   try {
-    auto command = link_->start(store_command, Wait::at_most(channel_limit, abandon_.token()));
+    auto command = start();
     joints_.push_back({std::move(waiting_), std::move(command)});
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::transport_unsupported && !joints_.empty()) {

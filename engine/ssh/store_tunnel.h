@@ -18,13 +18,14 @@
 
 namespace belay::ssh {
 
-/// What runs on the target; constant, so that no word of a plan ever reaches a shell through it.
+/// What runs on the target unless the service names another command; constant, so that no word of a
+/// plan ever reaches a shell through it.
 extern const char* const store_command;
 
 class LinkStoreTunnel final : public StoreTunnel {
 public:
   /// Throws Error{system} where the socket cannot be made.
-  explicit LinkStoreTunnel(std::shared_ptr<RemoteLink> link);
+  LinkStoreTunnel(std::shared_ptr<RemoteLink> link, StoreService service);
   ~LinkStoreTunnel() override;
 
   std::string store_uri() const override { return "unix://" + socket_path_; }
@@ -38,11 +39,13 @@ private:
   void pump();
   bool step();
   bool accept_one();
+  std::unique_ptr<RemoteCommand> start();
   bool advance(Joint& joint);
   void wait_for_something();
   void leave_all();
 
   std::shared_ptr<RemoteLink> link_;
+  StoreService service_;
   TemporaryDirectory directory_;
   std::string socket_path_;
   UniqueFd listener_;

@@ -86,12 +86,21 @@ public:
   virtual std::optional<ChannelEnd> finish(const Wait& wait) = 0;
 };
 
+/// How the target's store is served there.
+struct StoreService {
+  std::string command; ///< empty = `nix-daemon --stdio`, as the login
+  /// Called with each channel before the store's protocol begins on it, by the tunnel's thread;
+  /// what it throws closes the door to that connection. It must not read beyond what comes before.
+  std::function<void(Channel& channel, const Wait& wait)> begin;
+};
+
 class Session {
 public:
   virtual ~Session() = default;
   /// Starts `command` (given to the user's login shell by sshd: quote it).
   virtual std::unique_ptr<Channel> exec(const std::string& command, const Wait& wait) = 0;
-  virtual std::unique_ptr<StoreTunnel> open_store_tunnel(const Wait& wait) = 0;
+  virtual std::unique_ptr<StoreTunnel> open_store_tunnel(const StoreService& service,
+                                                         const Wait& wait) = 0;
   /// How this connection was made, for the event's `confirm_path`: "direct", "proxy-jump",
   /// "proxy-command" (one that the user wrote: what lies behind it is not known).
   virtual std::string path() const = 0;

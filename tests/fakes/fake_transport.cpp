@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/store.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "tests/fakes/fake_sudo.h"
@@ -165,6 +166,9 @@ public:
     if (command == "uname -sm") {
       return std::make_unique<TextChannel>(line_, line_->host.uname + "\n");
     }
+    if (command.find("nix-store --add") != std::string::npos) {
+      return std::make_unique<TextChannel>(line_, line_->host.built_agent);
+    }
     if (command.starts_with("sh -c ")) {
       return std::make_unique<TextChannel>(line_, line_->host.nix_settings);
     }
@@ -175,8 +179,22 @@ public:
     }
     return std::make_unique<AgentChannel>(line_, line_->user);
   }
-  std::unique_ptr<ssh::StoreTunnel> open_store_tunnel(const Wait&) override {
-    return std::make_unique<FakeTunnel>("fake:" + line_->name + "|" + line_->login);
+  std::unique_ptr<ssh::StoreTunnel> open_store_tunnel(const ssh::StoreService& service,
+                                                      const Wait& wait) override {
+    if (!service.begin) {
+      return std::make_unique<FakeTunnel>("fake:" + line_->name + "|" + line_->login);
+    }
+    // `sudo -u USER … AGENT store`: whoever is let in works as USER.
+    const auto channel = make_sudo_channel(
+        line_->host.sudo, service.command,
+        std::make_unique<TextChannel>(line_, std::string(agent::store_greeting) + "\n"));
+    try {
+      service.begin(*channel, wait);
+    } catch (const Error&) { // as the real one: Nix sees a socket that is closed
+      return std::make_unique<FakeTunnel>("closed:");
+    }
+    return std::make_unique<FakeTunnel>("fake:" + line_->name + "|" +
+                                        split_white_space(service.command).at(2));
   }
   std::string path() const override { return "direct"; }
 
@@ -273,6 +291,11 @@ public:
     wait.cancel.throw_if_cancelled();
     const std::lock_guard lock(world_.mutex);
     nix::CopyOutcome outcome;
+    if (request.store_uri == "closed:") {
+      outcome.process.status = 1;
+      outcome.process.err = "error: unexpected end-of-file";
+      return outcome;
+    }
     const auto bar = request.store_uri.find('|');
     const auto colon = request.store_uri.find(':') + 1;
     auto& host = world_.hosts.at(request.store_uri.substr(colon, bar - colon));

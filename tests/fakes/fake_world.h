@@ -62,8 +62,9 @@ struct FakeHost {
   std::string lock_holder;         ///< another run that holds the lock
   std::string uname = "Linux x86_64";
   std::string nix_settings = "max-jobs = 4\ncores = 2\n"; ///< what a Nix of it prints of these
-  std::set<std::string> built;                            ///< by itself
-  nix::BuildCapacity built_with;                          ///< what it was told for that
+  std::string built_agent;       ///< printed where one is looked for in what was built there
+  std::set<std::string> built;   ///< by itself
+  nix::BuildCapacity built_with; ///< what it was told for that
   std::function<void()> while_building = {};
   FakeSudo sudo;
   std::set<std::string> store;

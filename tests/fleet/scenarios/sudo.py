@@ -13,6 +13,7 @@ from fleet.runner import FOLDER, deploy, start, wait_until
 
 ALLOW = "deploy ALL=(root) NOPASSWD: /nix/store/*-belay-agent serve"
 ALLOW_APP = "deploy ALL=(app) NOPASSWD: /nix/store/*-belay-agent serve"
+ALLOW_STORE = ALLOW + ", /nix/store/*-belay-agent store"
 WITH_PASSWORD = "deploy ALL=(root) /nix/store/*-belay-agent serve"
 NO_TTY = "Defaults:deploy !requiretty"
 ALLOW_DOAS = "permit nopass deploy as root"
@@ -215,7 +216,7 @@ def wrong_password(fleet):
 @hosts(1)
 def refusals(fleet):
     """Each names what the host's settings lack, and with that it goes."""
-    check.equal(documented("sudoers"), [ALLOW, ALLOW_APP, NO_TTY, WITH_PASSWORD],
+    check.equal(documented("sudoers"), [ALLOW, ALLOW_APP, NO_TTY, WITH_PASSWORD, ALLOW_STORE],
                 "lines of docs/users.md: each is used by a scenario here")
     web = with_deploy(fleet["web-1"], "root ALL=(ALL) ALL")
     set_password(PASSWORD)

@@ -28,7 +28,7 @@ Profile odd_profile() {
   profile.confirm_timeout = Seconds(1);
   profile.activation_timeout = Seconds(65'535);
   profile.boot_default = BootDefault::after_confirm;
-  profile.fast_connection = profile.remote_build = true;
+  profile.fast_connection = profile.remote_build = profile.store_sudo = true;
   profile.sudo_password = SecretSource{SecretSource::Kind::file, "/run/password"};
   return profile;
 }

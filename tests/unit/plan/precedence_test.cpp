@@ -77,6 +77,8 @@ const std::vector<Row> rows{
      [](const Node& n) { return text_of(n.profiles.at(0).fast_connection); }},
     {"remoteBuild", [](Settings& s, bool b) { s.remote_build = b; },
      [](const Node& n) { return text_of(n.profiles.at(0).remote_build); }},
+    {"storeSudo", [](Settings& s, bool b) { s.store_sudo = b; },
+     [](const Node& n) { return text_of(n.profiles.at(0).store_sudo); }},
     {"autoRollback", [](Settings& s, bool b) { s.auto_rollback = b; },
      [](const Node& n) { return text_of(n.profiles.at(0).auto_rollback); }},
     {"magicRollback", [](Settings& s, bool b) { s.magic_rollback = b; },

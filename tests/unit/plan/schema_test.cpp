@@ -66,8 +66,8 @@ TEST_CASE("the schema lists the keys of product and deploy-rs, no others") {
         std::set<std::string>{"sshUser", "user", "sshOpts", "extraSshOpts", "fastConnection",
                               "autoRollback", "magicRollback", "confirmTimeout",
                               "activationTimeout", "bootDefault", "tempPath", "sudo", "remoteBuild",
-                              "interactiveSudo", "sudoPasswordEnv", "sudoPasswordFile",
-                              "transport"});
+                              "interactiveSudo", "sudoPasswordEnv", "sudoPasswordFile", "transport",
+                              "storeSudo"});
   CHECK(names_in(node) == with_settings({"hostname", "hostKey", "skip", "profiles"}));
   CHECK(names_in(profile) == with_settings({"profilePath"}));
   CHECK(names_in(top.at("reports")) == std::set<std::string>{"events", "junit"});

@@ -94,7 +94,7 @@ TEST_CASE("the tunnel's socket is short, private, and gone afterwards") {
   Target target(with_path + "cat");
   std::string path;
   {
-    const auto tunnel = target.session->open_store_tunnel(limit());
+    const auto tunnel = target.session->open_store_tunnel({}, limit());
     path = tunnel->store_uri().substr(7);
     CHECK(tunnel->store_uri().starts_with("unix:///tmp/b."));
     struct stat status {};
@@ -108,7 +108,7 @@ TEST_CASE("the tunnel's socket is short, private, and gone afterwards") {
 
 TEST_CASE("connections one after the other, half-closed, are carried whole") {
   Target target(with_path + "[ \"$*\" = --stdio ] && cat");
-  const auto tunnel = target.session->open_store_tunnel(limit());
+  const auto tunnel = target.session->open_store_tunnel({}, limit());
   std::size_t sent = 0;
   for (const std::size_t size : {5UL, 3000000UL, 0UL, 70000UL}) {
     const auto fd = connect_to(*tunnel);
@@ -129,7 +129,7 @@ TEST_CASE("connections one after the other, half-closed, are carried whole") {
 
 TEST_CASE("several connections at once do not wait for each other") {
   Target target(with_path + "cat");
-  const auto tunnel = target.session->open_store_tunnel(limit());
+  const auto tunnel = target.session->open_store_tunnel({}, limit());
   const auto slow = connect_to(*tunnel);  // says nothing until the end
   const auto stuck = connect_to(*tunnel); // does not read what comes back
   std::thread writer([&] {
@@ -153,7 +153,7 @@ TEST_CASE("several connections at once do not wait for each other") {
 
 TEST_CASE("where sshd grants one channel, the connections take turns") {
   Target target(with_path + "cat", {"MaxSessions 1"});
-  const auto tunnel = target.session->open_store_tunnel(limit());
+  const auto tunnel = target.session->open_store_tunnel({}, limit());
   const auto first = connect_to(*tunnel);
   send_all(first.get(), "1");
   char byte = 0;
@@ -169,7 +169,7 @@ TEST_CASE("where sshd grants one channel, the connections take turns") {
 
 TEST_CASE("a target without nix-daemon says so in the channel's end") {
   Target target("");
-  const auto tunnel = target.session->open_store_tunnel(limit());
+  const auto tunnel = target.session->open_store_tunnel({}, limit());
   const auto fd = connect_to(*tunnel);
   CHECK(read_all(fd.get()).empty());
   const auto end = tunnel->finish(limit());
@@ -182,7 +182,7 @@ TEST_CASE("a target without nix-daemon says so in the channel's end") {
 
 TEST_CASE("how the daemon died is told, with the end of its error output") {
   Target target(with_path + "echo 'disk is full' >&2; kill -9 $$");
-  const auto tunnel = target.session->open_store_tunnel(limit());
+  const auto tunnel = target.session->open_store_tunnel({}, limit());
   const auto fd = connect_to(*tunnel);
   CHECK(read_all(fd.get()).empty());
   const auto end = tunnel->finish(limit());
@@ -194,7 +194,7 @@ TEST_CASE("how the daemon died is told, with the end of its error output") {
 
 TEST_CASE("a lost connection ends the tunnel's connections and is said at its end") {
   Target target(with_path + "cat");
-  const auto tunnel = target.session->open_store_tunnel(limit());
+  const auto tunnel = target.session->open_store_tunnel({}, limit());
   const auto fd = connect_to(*tunnel);
   send_all(fd.get(), "x");
   char byte = 0;
@@ -211,7 +211,7 @@ TEST_CASE("a lost connection ends the tunnel's connections and is said at its en
 
 TEST_CASE("a daemon that does not end is left at the deadline") {
   Target target(with_path + "exec sleep 1000");
-  const auto tunnel = target.session->open_store_tunnel(limit());
+  const auto tunnel = target.session->open_store_tunnel({}, limit());
   const auto fd = connect_to(*tunnel);
   const auto end = tunnel->finish(Wait::at_most(100ms));
   CHECK((!end || !end->clean));
@@ -233,7 +233,7 @@ TEST_CASE("nix copies through the tunnel into the target's store") {
   using belay::ssh::test::must_run;
   const auto path = std::string(belay::trim(
       must_run({"nix-store", "--store", here, "--add", (stores.path() / "big").string()})));
-  const auto tunnel = target.session->open_store_tunnel(limit());
+  const auto tunnel = target.session->open_store_tunnel({}, limit());
   must_run({"nix", "store", "ping", "--store", tunnel->store_uri()});
   must_run({"nix", "copy", "--no-check-sigs", "--from", here, "--to", tunnel->store_uri(), path});
   CHECK(tunnel->bytes_sent() > 20000000);

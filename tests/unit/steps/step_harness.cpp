@@ -36,6 +36,7 @@ StepHarness::StepHarness(const NodeSpec& spec) {
     }
     profile.auto_rollback = spec.auto_rollback;
     profile.remote_build = spec.remote_builds.contains(name);
+    profile.store_sudo = spec.store_sudo;
     profile.boot_default = spec.boot_default;
     profile.magic_rollback = spec.magic_rollback;
     if (!spec.sudo_password.empty()) {

@@ -26,6 +26,7 @@ struct NodeSpec {
   plan::BootDefault boot_default = plan::BootDefault::with_activation;
   std::string sudo_password = {};           ///< that the runner has; empty = none
   std::set<std::string> remote_builds = {}; ///< profiles that the target builds
+  bool store_sudo = false;
 };
 
 class StepHarness {

@@ -20,16 +20,18 @@ using belay::tests::StepHarness;
 
 namespace {
 
-belay::tests::NodeSpec through_sudo(const std::string& password = {}) {
+belay::tests::NodeSpec through_sudo(const std::string& password = {}, bool store_sudo = false) {
   belay::tests::NodeSpec spec;
   spec.logins["system"] = {"deploy", {}};
   spec.sudo_password = password;
+  spec.store_sudo = store_sudo;
   return spec;
 }
 
 /// The target's sudo wants `right`, the runner has `given`.
 struct Harness : StepHarness {
-  Harness(const std::string& right, const std::string& given) : StepHarness(through_sudo(given)) {
+  Harness(const std::string& right, const std::string& given, bool store_sudo = false)
+      : StepHarness(through_sudo(given, store_sudo)) {
     host().sudo.asks = true;
     host().sudo.password = right;
   }
@@ -184,4 +186,40 @@ TEST_CASE("a password that sudo turned down in its only attempt is a wrong passw
       "COMMAND", {1, {}, "sudo: 1 incorrect password attempt\n", true}, "", true};
   CHECK(start_failure(start, failed).kind() == ErrorKind::secret);
   CHECK(start_failure(start, failed).message().find("the file pw") != std::string::npos);
+}
+
+TEST_CASE("with storeSudo the login brings the agent and the owner the closure") {
+  Harness harness("right", "right", true);
+  harness.bring_over();
+  auto& brought_by = harness.host().brought_by;
+  CHECK(brought_by[belay::fakes::fake_path("belay-agent").string()].starts_with("deploy"));
+  CHECK(brought_by[StepHarness::new_closure("system")] == "root");
+  CHECK(harness.ended("system", belay::event::Stage::copy).details.at("store_access") == "sudo");
+  CHECK(harness.host().sudo.asked == 2); // for the store, and for the agent
+  CHECK(harness.host().sudo.attempts == std::vector<std::string>{"right\n", "right\n"});
+}
+
+TEST_CASE("with storeSudo the target builds as the owner, too") {
+  auto spec = through_sudo({}, true);
+  spec.remote_builds = {"system"};
+  StepHarness harness(spec);
+  harness.bring_over();
+  CHECK(harness.host().built.contains(StepHarness::new_closure("system")));
+}
+
+TEST_CASE("a wrong password at the store's door is told as one, and is tried once") {
+  Harness harness("right", "wrong", true);
+  const auto result = harness.copied();
+  CHECK(result.reason == "secret");
+  CHECK(harness.host().sudo.attempts.size() == 1);
+  CHECK_FALSE(harness.host().store.contains(StepHarness::new_closure("system")));
+}
+
+TEST_CASE("a sudo that does not let the store be served names the line that would") {
+  Harness harness("", "", true);
+  harness.host().sudo.asks = false;
+  harness.host().sudo.refusal = "sudo: a password is required\n";
+  const auto result = harness.copied();
+  CHECK(result.reason == "no-privilege");
+  CHECK_THAT(result.message, Catch::Matchers::Contains("belay-agent store"));
 }

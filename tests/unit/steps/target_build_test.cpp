@@ -86,12 +86,24 @@ TEST_CASE("a build on the target is cancelled, not failed") {
   CHECK(harness.ended("system", Stage::build).outcome == Outcome::cancelled);
 }
 
-TEST_CASE("a target of another system is named before anything is built on it") {
+TEST_CASE("what a target of another system builds may bring the agent for it") {
   StepHarness harness({.remote_builds = {"system"}});
   harness.host().uname = "Linux riscv64";
   harness.step(StepKind::build);
-  CHECK(harness.step(StepKind::copy).reason == "agent-missing");
-  CHECK(harness.host().built.empty());
+  SECTION("it does") {
+    const auto agent = belay::fakes::fake_path("riscv-agent").string();
+    harness.host().built_agent = "motd\n" + agent + "\n";
+    const auto result = harness.step(StepKind::copy);
+    INFO(result.message);
+    CHECK(result.outcome == Outcome::success);
+    CHECK_FALSE(harness.host().store.contains(belay::fakes::fake_path("belay-agent").string()));
+  }
+  SECTION("it does not") {
+    const auto result = harness.step(StepKind::copy);
+    CHECK(result.reason == "agent-missing");
+    CHECK_THAT(result.message, Catch::Matchers::Contains("riscv64-linux"));
+    CHECK(harness.host().transactions.empty());
+  }
 }
 
 TEST_CASE("what a target does not say of its capacity is Nix's default") {
