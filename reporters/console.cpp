@@ -18,6 +18,8 @@ using event::RunState;
 using event::Stage;
 using event::StageState;
 
+constexpr std::size_t dry_run_lines = 200; // of a node; all that there are, as a rule
+
 /// Failures whose rollback is still to be told; their line waits for it.
 bool may_roll_back(Stage stage) {
   return stage == Stage::activate || stage == Stage::confirm || stage == Stage::verify;
@@ -180,7 +182,10 @@ void ConsoleReporter::say_plan(const RunState& state) {
     profiles += node.profiles.size();
   say(table_.format_wide("plan",
                          plural(state.nodes.size(), "node") + ", " + plural(profiles, "profile") +
-                             ", " + std::to_string(state.plan->parallel) + " at once",
+                             ", " + std::to_string(state.plan->parallel) + " at once" +
+                             (state.plan->mode == event::Mode::activate
+                                  ? ""
+                                  : ", " + std::string(name_of(state.plan->mode))),
                          ""));
 }
 
@@ -230,8 +235,7 @@ void ConsoleReporter::stage_finished(const Event& event, const RunState& state) 
   const auto ended = std::get<event::StageFinished>(event.payload).outcome;
   if (ended == Outcome::success && *event.subject.stage != Stage::rollback) {
     const ProfileState& last = node->profiles.back();
-    if (last.name == event.subject.profile && !last.stages.empty() &&
-        end_of(*node, last) <= ProfileEnd::unchanged && end_of(*node, last) != ProfileEnd::open)
+    if (last.name == event.subject.profile && !last.stages.empty() && is_good(end_of(*node, last)))
       say_node(*node, event.time);
   } else if ((ended == Outcome::failure || ended == Outcome::error) &&
              !may_roll_back(*event.subject.stage)) {
@@ -265,10 +269,12 @@ void ConsoleReporter::say_profile(const NodeState& node, const ProfileState& pro
     row.why = node.finished && node.finished->outcome == Outcome::skipped
                   ? sentence_of(node.finished->reason)
                   : "not reached";
-  else if (end != ProfileEnd::deployed && end != ProfileEnd::unchanged)
+  else if (!is_good(end))
     row.why = trouble_of(node, profile);
-  row.tone = is_bad(end) ? Tone::bad : end <= ProfileEnd::unchanged ? Tone::good : Tone::warning;
+  row.tone = is_bad(end) ? Tone::bad : is_good(end) ? Tone::good : Tone::warning;
   say(table_.format(row));
+  if (end == ProfileEnd::dry_run) // what the script would do is what was asked
+    say_log(log_of(node, profile), {}, dry_run_lines);
 }
 
 } // namespace belay::reporters

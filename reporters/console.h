@@ -43,7 +43,7 @@ private:
   void say_end(const event::RunFinished& finished, const event::RunState& state);
   void say_failures(const event::RunState& state);
   void say_failure(const event::NodeState& node, const event::ProfileState& profile);
-  void say_log(std::string_view log, std::string_view said = "");
+  void say_log(std::string_view log, std::string_view said = "", std::size_t most = 20);
 
   void stage_finished(const event::Event& event, const event::RunState& state);
 

@@ -17,7 +17,6 @@ using event::Outcome;
 using event::ProfileState;
 using event::RunState;
 
-constexpr std::size_t shown_log_lines = 20;
 constexpr std::size_t shown_failures = 50;
 
 std::string_view headline(Outcome outcome) {
@@ -34,15 +33,22 @@ std::string_view headline(Outcome outcome) {
   return "FAILED";
 }
 
+/// Of the nodes that succeeded.
+const char* success_text(const RunState& state) {
+  if (!state.plan || state.plan->mode == event::Mode::activate)
+    return "deployed";
+  return state.is_dry() ? "dry run" : "activated for next boot";
+}
+
 /// "3 deployed, 1 rolled back"
-std::string counts_text(const event::RunFinished::Counts& counts) {
+std::string counts_text(const event::RunFinished::Counts& counts, const RunState& state) {
   std::vector<std::string> parts;
   const auto add = [&](int number, const char* what) {
     if (number > 0)
       parts.push_back(std::to_string(number) + " " + what);
   };
   const int bad = counts.failure + counts.error;
-  add(counts.success, "deployed");
+  add(counts.success, success_text(state));
   add(counts.rolled_back, "rolled back");
   add(std::max(0, bad - counts.rolled_back), "failed");
   add(counts.cancelled, "cancelled");
@@ -86,7 +92,7 @@ void ConsoleReporter::say_end(const event::RunFinished& finished, const RunState
   std::string exit = "exit " + std::to_string(finished.exit_code);
   if (finished.exit_code != 0)
     exit += " (" + meaning_of(finished.exit_code) + ")";
-  const std::string counts = counts_text(finished.counts);
+  const std::string counts = counts_text(finished.counts, state);
   say(std::string(headline(finished.outcome)) + "   " +
           (counts.empty() ? problems_text(state) : counts) + "   " +
           format_duration(finished.duration) + "   " + exit,
@@ -136,13 +142,13 @@ void ConsoleReporter::say_failure(const NodeState& node, const ProfileState& pro
 }
 
 /// `said`: what stands above it and need not be said again by its first line.
-void ConsoleReporter::say_log(std::string_view log, std::string_view said) {
+void ConsoleReporter::say_log(std::string_view log, std::string_view said, std::size_t most) {
   const std::string clean = clean_text(log);
   std::vector<std::string> lines = split(trim(clean), '\n');
   if (lines.front() == said)
     lines.erase(lines.begin());
-  if (lines.size() > shown_log_lines)
-    lines.erase(lines.begin(), lines.end() - shown_log_lines);
+  if (lines.size() > most)
+    lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(most));
   for (const std::string& line : lines)
     if (!trim(line).empty())
       say("   | " + cut_to(line, 400));

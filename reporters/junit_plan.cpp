@@ -118,6 +118,8 @@ std::vector<std::pair<std::string, std::string>> run_properties(const RunState& 
     add("ci_url", state.started->trigger.url);
   }
   add("run", state.run);
+  if (state.plan && state.plan->mode != event::Mode::activate)
+    add("mode", std::string(name_of(state.plan->mode)));
   return properties;
 }
 

@@ -23,7 +23,7 @@ constexpr std::size_t fewest_name_columns = 5;
 /// for "and N more", one for the summary.
 constexpr std::size_t other_rows = 4;
 
-std::string_view verb_of(Stage stage) {
+std::string_view verb_of(Stage stage, bool dry) {
   switch (stage) {
   case Stage::evaluate:
     return "evaluating";
@@ -36,7 +36,7 @@ std::string_view verb_of(Stage stage) {
   case Stage::lock:
     return "locking";
   case Stage::activate:
-    return "activating";
+    return dry ? "trying" : "activating";
   case Stage::confirm:
     return "confirming";
   case Stage::verify:
@@ -106,6 +106,7 @@ struct LiveView::Fold {
   void operator()(const event::RunStarted&) const { view.started_ = event.time; }
   void operator()(const event::PlanResolved& p) const {
     view.total_ += p.nodes.size();
+    view.dry_ = p.mode == event::Mode::dry_activate;
     for (const auto& node : p.nodes)
       for (const auto& profile : node.profiles) {
         view.table_.widen(without_hidden(node.id), without_hidden(profile.name));
@@ -213,7 +214,7 @@ ConsoleLine LiveView::line_of(const std::string& node, const Work& work, std::si
                               WallTime now) const {
   const std::string name = without_hidden(one_line(node));
   const std::string profile = without_hidden(one_line(work.profile));
-  std::string doing(verb_of(work.stage));
+  std::string doing(verb_of(work.stage, dry_));
   if (work.attempt > 1)
     doing += ", attempt " + std::to_string(work.attempt);
   const std::string time = elapsed(work.since, now);
@@ -222,7 +223,7 @@ ConsoleLine LiveView::line_of(const std::string& node, const Work& work, std::si
   if (columns_of(line.text()) <= columns)
     return line;
   const std::array shorter = {doing + progress_of(work.progress) + "  " + time, doing + "  " + time,
-                              std::string(verb_of(work.stage))};
+                              std::string(verb_of(work.stage, dry_))};
   return narrow_line(profile.empty() ? name : name + "/" + profile, shorter, columns);
 }
 

@@ -64,6 +64,7 @@ private:
   ConsoleLine summary(std::size_t at_work, WallTime now) const;
 
   Table table_;
+  bool dry_ = false; ///< it is a dry run
   WallTime started_{};
   RunStage run_stage_;
   std::size_t builds_open_ = 0;                               ///< profiles

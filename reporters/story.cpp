@@ -124,6 +124,10 @@ std::string_view label_of(ProfileEnd end) {
     return "NO END";
   case ProfileEnd::deployed:
     return "deployed";
+  case ProfileEnd::for_next_boot:
+    return "activated for next boot";
+  case ProfileEnd::dry_run:
+    return "dry run";
   case ProfileEnd::unchanged:
     return "unchanged";
   case ProfileEnd::rolled_back:
@@ -148,9 +152,13 @@ std::string_view label_of(ProfileEnd end) {
   return "NO END";
 }
 
+bool is_good(ProfileEnd end) {
+  return end == ProfileEnd::deployed || end == ProfileEnd::for_next_boot ||
+         end == ProfileEnd::dry_run || end == ProfileEnd::unchanged;
+}
+
 bool is_bad(ProfileEnd end) {
-  return end != ProfileEnd::deployed && end != ProfileEnd::unchanged &&
-         end != ProfileEnd::skipped && end != ProfileEnd::cancelled;
+  return !is_good(end) && end != ProfileEnd::skipped && end != ProfileEnd::cancelled;
 }
 
 const StageState* broken_stage(const ProfileState& profile) {
@@ -183,6 +191,8 @@ ProfileEnd end_of(const NodeState& node, const ProfileState& profile) {
                : end_of_reason(broken->finished->reason, broken->finished->outcome);
   if (!was_deployed(profile))
     return end_of_node(node);
+  if (profile.mode != event::Mode::activate)
+    return profile.mode == event::Mode::boot ? ProfileEnd::for_next_boot : ProfileEnd::dry_run;
   const StageState* activate = stage_of(profile, Stage::activate);
   return activate != nullptr && activate->finished->changed == false ? ProfileEnd::unchanged
                                                                      : ProfileEnd::deployed;

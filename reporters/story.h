@@ -14,7 +14,9 @@ namespace belay::reporters {
 enum class ProfileEnd {
   open, ///< still going on, or the run ended without a word about it
   deployed,
-  unchanged, ///< activated again, the closure was the running one
+  for_next_boot, ///< the profile is set, and what runs is what ran
+  dry_run,       ///< its script went well, and nothing was changed
+  unchanged,     ///< activated again, the closure was the running one
   rolled_back,
   rollback_failed,
   state_unknown,
@@ -28,6 +30,8 @@ enum class ProfileEnd {
 
 /// "deployed", "ROLLED BACK": what is bad is in capitals.
 std::string_view label_of(ProfileEnd end);
+/// All went well.
+bool is_good(ProfileEnd end);
 /// It belongs among the failures at the end.
 bool is_bad(ProfileEnd end);
 

@@ -38,7 +38,8 @@ bool can_be_drawn_on(const std::string& terminal) {
 reporters::ConsoleOptions console_options(const plan::Reports& reports,
                                           const Environment& environment) {
   reporters::ConsoleOptions options;
-  options.live = can_be_drawn_on(environment("TERM").value_or("")) &&
+  options.live = reports.progress && !reports.log_on_console &&
+                 can_be_drawn_on(environment("TERM").value_or("")) &&
                  detect_trigger(environment).kind == "manual" &&
                  !(reports.events && is_on_terminal(*reports.events));
   options.colours = environment("NO_COLOR").value_or("").empty(); // no-color.org

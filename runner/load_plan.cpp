@@ -61,9 +61,12 @@ std::string LoadedPlan::environment() const {
 
 plan::Reports LoadedPlan::reports() const {
   const plan::Reports& line = overrides_.reports;
-  return file() ? plan::Reports{either(line.events, file()->reports.events),
-                                either(line.junit, file()->reports.junit)}
-                : line;
+  plan::Reports reports = line;
+  if (file()) {
+    reports.events = either(line.events, file()->reports.events);
+    reports.junit = either(line.junit, file()->reports.junit);
+  }
+  return reports;
 }
 
 std::vector<plan::Webhook> LoadedPlan::webhooks() const {

@@ -97,6 +97,18 @@ std::optional<std::string> take_events(OptionsDraft& draft, const std::string& v
   return check_events_target(value);
 }
 
+/// deploy-rs says that these two exclude each other, and goes on.
+Take mode(plan::Mode wanted, std::string other) {
+  return [=](OptionsDraft& draft, const std::string&) -> std::optional<std::string> {
+    auto& mode = draft.load.overrides.mode;
+    if (mode != plan::Mode::activate && mode != wanted) {
+      return "it and " + other + " exclude each other";
+    }
+    mode = wanted;
+    return std::nullopt;
+  };
+}
+
 std::optional<std::string> take_ssh_opts(OptionsDraft& draft, const std::string& value) {
   draft.load.overrides.settings.ssh_opts = to_words(value);
   return std::nullopt;
@@ -133,6 +145,13 @@ std::vector<Flag> make_flags() {
        "The plan file. Default: ./belay.yaml where there is one; none is needed.",
        text([](OptionsDraft & draft) -> auto& { return draft.load.plan_file; })},
 
+      {"--dry-activate", 0, "", loading, group_policy,
+       "Only show what the activation would do: the scripts run with DRY_ACTIVATE=1, nothing is "
+       "changed or rolled back on any host.",
+       mode(plan::Mode::dry_activate, "--boot")},
+      {"--boot", 0, "", loading, group_policy,
+       "Set the profiles and have them booted next (BOOT=1); what runs is left alone.",
+       mode(plan::Mode::boot, "--dry-activate")},
       {"--parallel", 0, "N", loading, group_policy,
        "Nodes worked on at once, in each stage. Default: 8.",
        number(override_of(&plan::Overrides::parallel), 1, 10'000)},
@@ -182,6 +201,18 @@ std::vector<Flag> make_flags() {
        "How long an activation may take.",
        number(setting(&Settings::activation_timeout), 0, 65'535)},
 
+      {"--sudo", 0, "COMMAND", loading, group_settings,
+       "Words that become the owner of a profile, whose name follows them (sudo). Default: sudo "
+       "-u.",
+       text(setting(&Settings::sudo)), Values::one_dash},
+      {"--interactive-sudo", 0, "BOOL", loading, group_settings,
+       "true: sudo asks for a password, which the plan file must name (sudoPasswordEnv, "
+       "sudoPasswordFile): nobody is asked.",
+       flag(setting(&Settings::interactive_sudo))},
+      {"--temp-path", 0, "PATH", loading, group_settings,
+       "Without effect, for deploy-rs's sake: belay leaves no file in a shared folder.",
+       text(setting(&Settings::temp_path))},
+
       {"--events", 0, "PATH|-|fd:N", run_only, group_reports,
        "Write every event as a line of JSON; - is stdout.", take_events},
       {"--junit", 0, "PATH", run_only, group_reports, "Write JUnit XML.",
@@ -205,8 +236,21 @@ std::vector<Flag> make_flags() {
            [](OptionsDraft & draft) -> auto& { return draft.plan.format; }, "table",
            PlanFormat::table, "json", PlanFormat::json)},
 
-      {"--debug-logs", 'd', "", loading, group_other, "Say more on stderr.",
-       turn_on([](OptionsDraft & draft) -> auto& { return draft.load.debug_logs; })},
+      {"--log-dir", 0, "DIR", run_only, group_reports,
+       "Write a log of all that is said, with the time of each line, to DIR/belay-RUN.log.",
+       text([](OptionsDraft & draft) -> auto& { return draft.load.overrides.reports.log_folder; })},
+      {"--no-progress", 0, "", run_only, group_other,
+       "Only plain lines on stderr, also on a terminal.",
+       [](OptionsDraft& draft, const std::string&) -> std::optional<std::string> {
+         draft.load.overrides.reports.progress = false;
+         return std::nullopt;
+       }},
+      {"--debug-logs", 'd', "", loading, group_other,
+       "Say more on stderr: every event, and what Nix, ssh and scripts print.",
+       [](OptionsDraft& draft, const std::string&) -> std::optional<std::string> {
+         draft.load.debug_logs = draft.load.overrides.reports.log_on_console = true;
+         return std::nullopt;
+       }},
       {"--help",
        'h',
        "",
@@ -291,15 +335,9 @@ std::span<const std::string_view> flag_groups() {
 }
 
 bool is_missing_deploy_rs_flag(std::string_view name) {
-  static constexpr std::array<std::string_view, 17> names{"--file",        "-f",
-                                                          "--checksigs",   "-c",
-                                                          "--interactive", "-i",
-                                                          "--log-dir",     "-k",
-                                                          "--keep-result", "-r",
-                                                          "--result-path", "--sudo",
-                                                          "--boot",        "--interactive-sudo",
-                                                          "--temp-path",   "--dry-activate",
-                                                          "--no-progress"};
+  static constexpr std::array<std::string_view, 10> names{
+      "--file", "-f", "--checksigs",   "-c", "--interactive",
+      "-i",     "-k", "--keep-result", "-r", "--result-path"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 

@@ -6,6 +6,7 @@
 #include "engine/event/run_state.h"
 #include "reporters/jsonl.h"
 #include "reporters/junit.h"
+#include "reporters/text_log.h"
 #include "reporters/webhook.h"
 #include "runner/console_choice.h"
 #include "runner/webhook_secrets.h"
@@ -35,6 +36,14 @@ RunReports::RunReports(const plan::Reports& reports, const std::vector<plan::Web
   if (reports.junit) {
     fan_out_.add(std::make_unique<reporters::JunitReporter>(*reports.junit));
     artifacts_["junit"] = *reports.junit;
+  }
+  if (reports.log_folder) {
+    const auto path = *reports.log_folder + "/belay-" + emitter_.run() + ".log";
+    fan_out_.add(std::make_unique<reporters::TextLogReporter>(path));
+    artifacts_["log"] = path;
+  }
+  if (reports.log_on_console) {
+    fan_out_.add(std::make_unique<reporters::TextLogReporter>("fd:2"));
   }
   auto console = reporters::make_console_reporter(console_options(reports, environment_variable));
   console_ = console.get();

@@ -65,7 +65,8 @@ struct Describe {
     for (const PlanResolved::Node& node : p.nodes)
       profiles += node.profiles.size();
     return count(p.nodes.size(), "node") + ", " + count(profiles, "profile") + ", " +
-           std::to_string(p.parallel) + " at once";
+           std::to_string(p.parallel) + " at once" +
+           (p.mode == Mode::activate ? "" : ", " + std::string(name_of(p.mode)));
   }
   std::string operator()(const DiagnosticFound& p) const {
     const std::string text = p.code.empty() ? "problem" : p.code;

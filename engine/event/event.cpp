@@ -48,6 +48,9 @@ constexpr NameTable<Stage, 9> stages{{{{Stage::evaluate, "evaluate"},
                                        {Stage::verify, "verify"},
                                        {Stage::rollback, "rollback"}}}};
 
+constexpr NameTable<Mode, 3> modes{
+    {{{Mode::activate, "activate"}, {Mode::dry_activate, "dry-activate"}, {Mode::boot, "boot"}}}};
+
 constexpr NameTable<Rollback, 4> rollbacks{{{{Rollback::none, "none"},
                                              {Rollback::succeeded, "succeeded"},
                                              {Rollback::failed, "failed"},
@@ -82,6 +85,9 @@ std::string_view name_of(Level level) {
 std::string_view name_of(Stage stage) {
   return stages.name(stage);
 }
+std::string_view name_of(Mode mode) {
+  return modes.name(mode);
+}
 std::string_view name_of(Rollback rollback) {
   return rollbacks.name(rollback);
 }
@@ -109,6 +115,9 @@ std::optional<Level> level_from(std::string_view name) {
 }
 std::optional<Stage> stage_from(std::string_view name) {
   return stages.value(name);
+}
+std::optional<Mode> mode_from(std::string_view name) {
+  return modes.value(name);
 }
 std::optional<Rollback> rollback_from(std::string_view name) {
   return rollbacks.value(name);

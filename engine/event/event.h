@@ -28,17 +28,22 @@ enum class Level { debug, info, warn, error };
 enum class Stage { evaluate, build, sign, copy, lock, activate, confirm, verify, rollback };
 /// What became of a rollback.
 enum class Rollback { none, succeeded, failed, unknown };
+/// What the run does with closures: activates them, tries their scripts without any effect, or has
+/// them booted next.
+enum class Mode { activate, dry_activate, boot };
 /// Why a node was rolled back.
 enum class RollbackTrigger { confirm_timeout, activation, profile_failed, run_failed };
 
 std::string_view name_of(Outcome outcome);
 std::string_view name_of(Level level);
 std::string_view name_of(Stage stage);
+std::string_view name_of(Mode mode);
 std::string_view name_of(Rollback rollback);
 std::string_view name_of(RollbackTrigger trigger);
 std::optional<Outcome> outcome_from(std::string_view name);
 std::optional<Level> level_from(std::string_view name);
 std::optional<Stage> stage_from(std::string_view name);
+std::optional<Mode> mode_from(std::string_view name);
 std::optional<Rollback> rollback_from(std::string_view name);
 std::optional<RollbackTrigger> rollback_trigger_from(std::string_view name);
 
@@ -97,6 +102,7 @@ struct PlanResolved {
   };
   std::vector<Node> nodes;
   int parallel = 0;
+  Mode mode = Mode::activate;
   std::optional<int> part; ///< 1-based, where the nodes did not fit into one line (Emitter)
   bool last = true;
 };

@@ -128,6 +128,7 @@ PlanResolved decode_plan_resolved(const Record& data) {
     p.nodes.push_back(std::move(node));
   }
   p.parallel = data.integer("parallel");
+  p.mode = mode_from(data.text("mode")).value_or(Mode::activate); // older streams have none
   p.part = data.number<int>("part");
   p.last = data.boolean("last", true);
   return p;

@@ -88,6 +88,7 @@ struct Encode {
   void operator()(const PlanResolved& p) const {
     out.field("nodes", p.nodes, [&](const auto& n) { node(n); });
     out.field("parallel", p.parallel);
+    out.field("mode", name_of(p.mode));
     out.field("part", p.part);
     out.field("last", p.last);
   }

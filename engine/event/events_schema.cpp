@@ -95,6 +95,7 @@ Json plan_resolved() {
                             {"profiles", list_of(profile)}});
   return record({{"nodes", list_of(node)},
                  {"parallel", of_type("integer")},
+                 {"mode", of_type("string")},
                  {"part", nullable("integer")},
                  {"last", of_type("boolean")}});
 }

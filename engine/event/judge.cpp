@@ -20,9 +20,9 @@ bool any_stage(const NodeState& node, const auto& matches) {
 }
 
 /// Activation is the first thing that changes a target - unless it ended before the target was told
-/// to begin.
-bool is_touched(const NodeState& node) {
-  return any_stage(node, [](const StageState& stage) {
+/// to begin, or that it is a dry run.
+bool is_touched(const NodeState& node, const RunState& state) {
+  return !state.is_dry() && any_stage(node, [](const StageState& stage) {
     return stage.stage == Stage::activate && stage.started &&
            !(stage.finished && stage.finished->reason == reason_of(ErrorKind::unreachable));
   });
@@ -33,8 +33,10 @@ bool is_touched(const NodeState& node) {
 RunFinished::Node ending_of(const NodeState& node, const RunState& state) {
   if (node.finished)
     return {node.id, node.finished->outcome, node.finished->reason};
-  if (state.cancel && !is_touched(node))
+  if (state.cancel && !is_touched(node, state))
     return {node.id, Outcome::cancelled, std::string(reason_of(ErrorKind::cancelled))};
+  if (state.is_dry()) // it is as it was; only what its script would have said is not known
+    return {node.id, Outcome::error, std::string(reason_of(ErrorKind::internal))};
   return {node.id, Outcome::error, std::string(reasons::state_unknown)};
 }
 
@@ -83,11 +85,11 @@ ExitCode class_of_stage(std::optional<Stage> stage) {
 }
 
 /// The class of a node that failed and was not rolled back, before it is known what the others did.
-ExitCode class_of_reason(std::string_view reason, const NodeState& node) {
+ExitCode class_of_reason(std::string_view reason, const NodeState& node, const RunState& state) {
   const auto is = [&](ErrorKind kind) { return reason == reason_of(kind); };
   if (is(ErrorKind::internal))
     return ExitCode::internal;
-  if (is_touched(node))
+  if (is_touched(node, state))
     return ExitCode::failed;
   if (is(ErrorKind::unreachable) || is(ErrorKind::host_key_mismatch) ||
       is(ErrorKind::transport_unsupported))
@@ -107,19 +109,20 @@ ExitCode class_of_reason(std::string_view reason, const NodeState& node) {
   return class_of_stage(broken_stage(node));
 }
 
-bool is_state_unknown(const NodeState& node, const RunFinished::Node& ending) {
+bool is_state_unknown(const NodeState& node, const RunFinished::Node& ending,
+                      const RunState& state) {
   if (ending.reason == reasons::state_unknown || ending.reason == reasons::rollback_failed)
     return true;
   if (node.finished &&
       (node.finished->rollback == Rollback::failed || node.finished->rollback == Rollback::unknown))
     return true;
-  return is_lost(node) && ending.outcome != Outcome::cancelled;
+  return is_lost(node) && ending.outcome != Outcome::cancelled && !state.is_dry();
 }
 
 /// nullopt: this node is no reason for anything but 0.
 std::optional<ExitCode> class_of(const NodeState& node, const RunState& state) {
   const RunFinished::Node ending = ending_of(node, state);
-  if (is_state_unknown(node, ending))
+  if (is_state_unknown(node, ending, state))
     return ExitCode::state_unknown;
   if (ending.reason == reasons::superseded) // not back where it was: not cleanly rolled back
     return ExitCode::failed;
@@ -133,7 +136,7 @@ std::optional<ExitCode> class_of(const NodeState& node, const RunState& state) {
     return ExitCode::failed;
   case Outcome::failure:
   case Outcome::error:
-    return class_of_reason(ending.reason, node);
+    return class_of_reason(ending.reason, node, state);
   }
   return ExitCode::internal;
 }
@@ -147,7 +150,8 @@ ExitCode class_of_nodes(const RunState& state) {
       classes.push_back(*code);
   const bool all_unreachable = std::all_of(
       classes.begin(), classes.end(), [](ExitCode code) { return code == ExitCode::unreachable; });
-  const bool touched = std::any_of(nodes.begin(), nodes.end(), is_touched);
+  const bool touched = std::any_of(nodes.begin(), nodes.end(),
+                                   [&](const NodeState& node) { return is_touched(node, state); });
   ExitCode worst = ExitCode::ok;
   for (ExitCode code : classes) {
     const bool untrue =

@@ -78,6 +78,7 @@ std::vector<Draft> split_plan_draft(const Draft& draft, const PlanResolved& whol
   std::vector<Draft> drafts;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     parts[i].parallel = whole.parallel;
+    parts[i].mode = whole.mode;
     parts[i].part = static_cast<int>(i) + 1;
     parts[i].last = i + 1 == parts.size();
     drafts.push_back({std::move(parts[i]), draft.subject, draft.level, ""});

@@ -83,6 +83,7 @@ struct Fold {
     if (!state.plan)
       state.plan.emplace();
     state.plan->parallel = p.parallel;
+    state.plan->mode = p.mode;
     state.plan->last = p.last;
     for (const PlanResolved::Node& planned : p.nodes) {
       state.plan->nodes.push_back(planned);
@@ -97,6 +98,7 @@ struct Fold {
       ProfileState& announced = profile_of(node, profile.name);
       announced.path = profile.path;
       announced.remote_build = profile.remote_build;
+      announced.mode = state.plan->mode;
       for (const Stage stage : profile.stages)
         stage_of(announced, stage);
     }
@@ -135,7 +137,10 @@ struct Fold {
       return;
     stage->finished = p;
     stage->message = event.message;
-    keep_tail(stage->log, p.outcome == Outcome::success ? good_log_tail_limit : log_tail_limit);
+    keep_tail(stage->log, p.outcome != Outcome::success ? log_tail_limit
+                          : state.is_dry() && stage->stage == Stage::activate
+                              ? dry_log_tail_limit
+                              : good_log_tail_limit);
   }
   void operator()(const StageRetrying& p) const {
     if (StageState* stage = stage_of(state, event.subject))

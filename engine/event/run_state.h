@@ -20,7 +20,9 @@ namespace belay::event {
 
 /// Bytes of log kept for each node and stage, the last ones.
 inline constexpr std::size_t log_tail_limit = 64 * 1024;
-/// The same once the stage has succeeded: thousands of good nodes must not fill the memory.
+/// The same of a dry run's script that went well: what it printed is the result.
+inline constexpr std::size_t dry_log_tail_limit = 16 * 1024;
+/// The same once any other stage has succeeded: thousands of good nodes must not fill the memory.
 inline constexpr std::size_t good_log_tail_limit = 2 * 1024;
 
 struct RetryState {
@@ -43,6 +45,7 @@ struct ProfileState {
   std::string name;
   std::string path;
   bool remote_build = false;
+  Mode mode = Mode::activate;
   std::vector<StageState> stages; ///< as planned, then those that came unplanned (rollback)
   std::optional<NodeRolledBack> rolled_back;
 };
@@ -82,6 +85,8 @@ struct RunState {
 
   /// No run.finished yet: this is a look at a run that still goes on, or at one that was killed.
   bool is_open() const { return !finished; }
+  /// Nothing is changed anywhere by this run.
+  bool is_dry() const { return plan && plan->mode == Mode::dry_activate; }
 
   NodeState* find(std::string_view node);
   const NodeState* find(std::string_view node) const;

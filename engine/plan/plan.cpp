@@ -17,9 +17,15 @@ std::string seconds(Seconds value) {
 }
 
 std::string rollback_of(const Profile& profile) {
+  if (profile.mode == Mode::dry_activate) {
+    return "dry run: changes nothing";
+  }
   const std::string when = !profile.auto_rollback   ? "none"
                            : profile.magic_rollback ? "unless confirmed"
                                                     : "on failure";
+  if (profile.mode == Mode::boot) {
+    return when + ", for the next boot";
+  }
   return profile.boot_default == BootDefault::after_confirm ? when + ", boots after confirm" : when;
 }
 
@@ -81,7 +87,9 @@ std::string policy_line(const Policy& policy) {
   const std::string rollback =
       policy.rollback_succeeded ? "roll back the confirmed nodes too" : "leave the confirmed nodes";
   const Limits& limits = policy.limits;
-  return "policy: " + failure + ", " + rollback + "; " + std::to_string(policy.parallel) +
+  const std::string mode =
+      policy.mode == Mode::activate ? "" : std::string(name_of(policy.mode)) + "; ";
+  return "policy: " + mode + failure + ", " + rollback + "; " + std::to_string(policy.parallel) +
          " at once (evaluate " + std::to_string(limits.evaluate) + ", build " +
          std::to_string(limits.build) + ", copy " + std::to_string(limits.copy) + ", activate " +
          std::to_string(limits.activate) + "); grace " + seconds(policy.grace) + "\n";
@@ -119,6 +127,15 @@ bool is_user_name(std::string_view name) {
   return !name.empty() && is_word(name.front()) &&
          std::all_of(name.begin(), name.end(),
                      [&](char c) { return is_word(c) || c == '.' || c == '-'; });
+}
+
+template <> std::span<const std::string_view> names_of<Mode>() {
+  static constexpr std::array<std::string_view, 3> names{"activate", "dry-activate", "boot"};
+  return names;
+}
+
+std::string_view name_of(Mode mode) {
+  return names_of<Mode>()[static_cast<std::size_t>(mode)];
 }
 
 std::string target_of(const Node& node) {

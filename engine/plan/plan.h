@@ -20,6 +20,16 @@
 
 namespace belay::plan {
 
+/// What is done with the closures of a run: deploy-rs's --dry-activate and --boot.
+enum class Mode {
+  activate,
+  dry_activate, ///< their scripts say what they would do; nothing is changed, nothing rolled back
+  boot,         ///< they are what the machines boot next; what runs, runs
+};
+/// As reports spell it: "activate", "dry-activate", "boot".
+template <> std::span<const std::string_view> names_of<Mode>();
+std::string_view name_of(Mode mode);
+
 /// How one logs in on the node's host. Two of a node may even lead to different machines (a port of
 /// a container): what they share there, only the target can say.
 struct Login {
@@ -45,8 +55,9 @@ struct Profile {
   std::string user;                        ///< owner of the profile on the target
   Login login = {};                        ///< brings it over, and confirms
   std::string sudo = "sudo -u";            ///< words before the user's name
-  bool auto_rollback = true;
-  bool magic_rollback = true;
+  Mode mode = Mode::activate;              ///< the same for all profiles of a plan
+  bool auto_rollback = true;               ///< false in a dry run
+  bool magic_rollback = true;              ///< false in a dry run and for boot
   Seconds confirm_timeout{30};
   Seconds activation_timeout{240};
   BootDefault boot_default = BootDefault::with_activation;
@@ -82,6 +93,7 @@ struct Limits {
 };
 
 struct Policy {
+  Mode mode = Mode::activate;
   OnFailure on_failure = OnFailure::stop;
   bool rollback_succeeded = true; ///< default: true under stop, false under continue
   int parallel = 8;               ///< nodes worked on at once
@@ -93,6 +105,10 @@ struct Policy {
 struct Reports {
   std::optional<std::string> events; ///< path, "-" or "fd:N"
   std::optional<std::string> junit;
+  // Of the command line alone:
+  std::optional<std::string> log_folder = {}; ///< where a log of the run is written
+  bool log_on_console = false;                ///< the same lines on stderr
+  bool progress = true;                       ///< what goes on may be shown live on a terminal
   bool operator==(const Reports&) const = default;
 };
 

@@ -25,9 +25,9 @@ template <class Value, class Struct>
 concept Is = std::is_same_v<std::remove_const_t<Value>, Struct>;
 
 template <class Fields, Is<Profile> Value> void each_field(Fields& fields, Value& profile) {
-  auto& [name, path, derivation, profile_path, user, login, sudo, auto_rollback, magic_rollback,
-         confirm_timeout, activation_timeout, boot_default, fast_connection, remote_build,
-         store_sudo, sudo_password] = profile;
+  auto& [name, path, derivation, profile_path, user, login, sudo, mode, auto_rollback,
+         magic_rollback, confirm_timeout, activation_timeout, boot_default, fast_connection,
+         remote_build, store_sudo, sudo_password] = profile;
   auto& [ssh_user, ssh_opts, transport] = login;
   fields("name", name);
   fields("path", path);
@@ -39,6 +39,7 @@ template <class Fields, Is<Profile> Value> void each_field(Fields& fields, Value
   fields("transport", transport);
   fields("sudo", sudo);
   fields.secret("sudo_password_env", "sudo_password_file", sudo_password);
+  fields("mode", mode);
   fields("auto_rollback", auto_rollback);
   fields("magic_rollback", magic_rollback);
   fields("confirm_timeout_s", confirm_timeout, timeout_range);
@@ -72,7 +73,8 @@ template <class Fields, Is<Limits> Value> void each_field(Fields& fields, Value&
 }
 
 template <class Fields, Is<Policy> Value> void each_field(Fields& fields, Value& policy) {
-  auto& [on_failure, rollback_succeeded, parallel, limits, grace] = policy;
+  auto& [mode, on_failure, rollback_succeeded, parallel, limits, grace] = policy;
+  fields("mode", mode);
   fields("on_failure", on_failure);
   fields("rollback_succeeded", rollback_succeeded);
   fields("parallel", parallel, count_range);
@@ -81,9 +83,12 @@ template <class Fields, Is<Policy> Value> void each_field(Fields& fields, Value&
 }
 
 template <class Fields, Is<Reports> Value> void each_field(Fields& fields, Value& reports) {
-  auto& [events, junit] = reports;
+  auto& [events, junit, log_folder, log_on_console, progress] = reports;
   fields("events", events);
   fields("junit", junit);
+  fields.left_out(log_folder); // what one wants to see is of the run, not of the plan
+  fields.left_out(log_on_console);
+  fields.left_out(progress);
 }
 
 template <class Fields, Is<Webhook> Value> void each_field(Fields& fields, Value& webhook) {

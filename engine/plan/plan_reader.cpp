@@ -202,6 +202,10 @@ void check(const Plan& plan) {
       refuse(where + ".host_key", *complaint);
     }
     for (const Profile& profile : node.profiles) {
+      if (profile.mode != plan.policy.mode) {
+        refuse(where + ", profile " + in_quotes(profile.name) + ".mode",
+               "is not that of the policy");
+      }
       check(profile, where + ", profile " + in_quotes(profile.name));
     }
   }

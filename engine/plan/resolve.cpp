@@ -140,11 +140,15 @@ private:
     const PlanFile none;
     const PlanFile& yaml = file() ? *file() : none;
     Policy& policy = plan_.policy;
+    policy.mode = line.mode;
     policy.on_failure = line.on_failure.value_or(yaml.on_failure.value_or(OnFailure::stop));
     policy.rollback_succeeded = line.rollback_succeeded.value_or(
         yaml.rollback_succeeded.value_or(policy.on_failure == OnFailure::stop));
     if (line.settings.auto_rollback == false) {
       policy.rollback_succeeded = false; // as in deploy-rs, where the flag covers both
+    }
+    if (line.mode == Mode::dry_activate) {
+      policy.rollback_succeeded = false; // nothing succeeds that could be taken back
     }
     policy.parallel = line.parallel.value_or(yaml.parallel.value_or(policy.parallel));
     policy.grace = line.grace.value_or(yaml.grace.value_or(policy.grace));
@@ -162,6 +166,9 @@ private:
     const Reports& line = input_.overrides.reports;
     plan_.reports.events = line.events ? line.events : plan_.reports.events;
     plan_.reports.junit = line.junit ? line.junit : plan_.reports.junit;
+    plan_.reports.log_folder = line.log_folder;
+    plan_.reports.log_on_console = line.log_on_console;
+    plan_.reports.progress = line.progress;
   }
 
   const ResolveInput& input_;

@@ -21,6 +21,7 @@ struct Overrides {
   std::optional<std::string> hostname; ///< applies to every node, as in deploy-rs
   std::optional<int> parallel;
   std::optional<OnFailure> on_failure;
+  Mode mode = Mode::activate;
   std::optional<bool> rollback_succeeded;
   std::optional<Seconds> grace;
   Reports reports;

@@ -200,10 +200,15 @@ private:
     }
     result.sudo_password = password_source(settings);
     result.store_sudo = settings.store_sudo.value_or(false);
-    if (result.sudo_password && (words[0] == "doas" || words[0].ends_with("/doas"))) {
-      problem("doas-password",
-              of_profile(result.name) + ": doas takes a password from a terminal only",
-              "allow the command in the target's doas.conf with nopass, or use sudo");
+    const auto program = words[0].substr(words[0].rfind('/') + 1);
+    if (result.sudo_password && (program == "doas" || program == "run0" || program == "runuser")) {
+      problem(program + "-password",
+              of_profile(result.name) + ": " + program +
+                  (program == "runuser" ? " asks for no password: it is for root alone"
+                                        : " takes a password from a terminal only"),
+              program == "doas" ? "allow the command in the target's doas.conf with nopass, or use "
+                                  "sudo"
+                                : "take the password away, or use sudo");
     }
   }
 
@@ -281,7 +286,19 @@ private:
     profile.boot_default = settings.boot_default.value_or(profile.boot_default);
     profile.fast_connection = settings.fast_connection.value_or(profile.fast_connection);
     profile.remote_build = derivation && settings.remote_build.value_or(false);
+    adapt_to_mode(profile);
     result.profiles.push_back(std::move(profile));
+  }
+
+  /// There is nothing to confirm, nothing to try first and, in a dry run, nothing to undo.
+  void adapt_to_mode(Profile& profile) const {
+    profile.mode = input_.overrides.mode;
+    if (profile.mode == Mode::activate) {
+      return;
+    }
+    profile.magic_rollback = false;
+    profile.boot_default = BootDefault::with_activation;
+    profile.auto_rollback = profile.auto_rollback && profile.mode == Mode::boot;
   }
 
   const ResolveInput& input_;

@@ -39,7 +39,16 @@ std::string any_hash(const std::string& agent) {
 }
 
 std::string advice(const AgentStart& start) {
-  const bool doas = program_of(start) == "doas";
+  const auto program = program_of(start);
+  const bool doas = program == "doas";
+  if (program == "runuser") {
+    return "runuser is for root alone: log in as root, or name sudo (setting sudo)";
+  }
+  if (program == "run0") {
+    return "allow " + start.login +
+           " the action org.freedesktop.systemd1.manage-units in a rule of "
+           "the target's polkit, or name sudo (setting sudo)";
+  }
   return "allow it on the target with the line '" + permission_line(start) + "' in " +
          (doas ? "/etc/doas.conf" : "sudoers");
 }
@@ -62,7 +71,9 @@ std::string refusal(const AgentStart& start, const FailedStart& failed) {
   if (!start.password && says(failed, {"password is required", "terminal is required",
                                        "tty is required", "tty present", "Authentication fail"})) {
     return program + " asks " + start.login + " for a password; " + advice(start) +
-           (program == "doas" ? "" : ", or set sudoPasswordEnv or sudoPasswordFile");
+           (program == "doas" || program == "run0"
+                ? ""
+                : ", or set sudoPasswordEnv or sudoPasswordFile");
   }
   return program + " does not let " + start.login + " run the agent as " + start.user + "; " +
          advice(start);

@@ -7,6 +7,18 @@ namespace belay::run {
 
 namespace {
 
+event::Mode mode_of(plan::Mode mode) {
+  switch (mode) {
+  case plan::Mode::activate:
+    break;
+  case plan::Mode::dry_activate:
+    return event::Mode::dry_activate;
+  case plan::Mode::boot:
+    return event::Mode::boot;
+  }
+  return event::Mode::activate;
+}
+
 event::PlanResolved::Node announce_node(const plan::Node& node) {
   event::PlanResolved::Node announced{node.name, node.hostname, plan::target_of(node), {}};
   for (const plan::Profile& profile : node.profiles)
@@ -21,6 +33,8 @@ event::PlanResolved::Node announce_node(const plan::Node& node) {
 
 std::vector<event::Stage> stages_of(const plan::Profile& profile) {
   using event::Stage;
+  if (profile.mode == plan::Mode::dry_activate) // no link is set that could be read back
+    return {Stage::build, Stage::copy, Stage::lock, Stage::activate};
   if (profile.magic_rollback)
     return {Stage::build, Stage::copy, Stage::lock, Stage::activate, Stage::confirm, Stage::verify};
   return {Stage::build, Stage::copy, Stage::lock, Stage::activate, Stage::verify};
@@ -55,6 +69,7 @@ bool builds_there(const plan::Node& node) {
 event::PlanResolved announce(const plan::Plan& plan) {
   event::PlanResolved resolved;
   resolved.parallel = plan.policy.parallel;
+  resolved.mode = mode_of(plan.policy.mode);
   resolved.nodes.reserve(plan.nodes.size());
   for (const plan::Node& node : plan.nodes)
     resolved.nodes.push_back(announce_node(node));

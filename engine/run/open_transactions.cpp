@@ -17,6 +17,18 @@ constexpr Duration agent_start_limit = std::chrono::seconds(60);
 // prepare may first have to end an earlier deploy that nobody kept, its confirm timeout included.
 constexpr Duration prepare_limit = std::chrono::minutes(6);
 
+agent::Mode mode_of(const plan::Profile& profile) {
+  switch (profile.mode) {
+  case plan::Mode::activate:
+    break;
+  case plan::Mode::dry_activate:
+    return agent::Mode::dry;
+  case plan::Mode::boot:
+    return agent::Mode::boot;
+  }
+  return agent::Mode::activate;
+}
+
 class Opener {
 public:
   explicit Opener(const Opening& of) : of_(of) {}
@@ -126,6 +138,7 @@ private:
       owner->transaction = status->transaction;
     }
     require_boot_default(profiles, *status);
+    require_mode(first, *status);
     tell_earlier(*status);
     for (const auto* profile : profiles) {
       of_.stages.start(*profile, Stage::lock);
@@ -144,10 +157,10 @@ private:
     // The path of the store object that holds the program: the agent is a file of its own.
     request.agent = of_.link.connection_by(owner.login).agent->string();
     for (const auto* profile : profiles) {
-      request.profiles.push_back({profile->name, profile->profile_path, profile->path.string(),
-                                  profile->auto_rollback, profile->magic_rollback,
-                                  profile->confirm_timeout, profile->activation_timeout,
-                                  profile->boot_default == plan::BootDefault::after_confirm});
+      request.profiles.push_back(
+          {profile->name, profile->profile_path, profile->path.string(), profile->auto_rollback,
+           profile->magic_rollback, profile->confirm_timeout, profile->activation_timeout,
+           profile->boot_default == plan::BootDefault::after_confirm, mode_of(*profile)});
     }
     return request;
   }
@@ -162,6 +175,17 @@ private:
                                          "profile " +
                                              profile->name + " sets: use this belay's own agent");
       }
+    }
+  }
+
+  /// One that does not know the mode would activate.
+  static void require_mode(const plan::Profile& profile, const agent::TransactionStatus& status) {
+    const auto said = status.details.find("mode");
+    const bool heeded = said != status.details.end() && said->second == name_of(profile.mode);
+    if (profile.mode != plan::Mode::activate && !heeded) {
+      throw Error(ErrorKind::protocol, "the target's agent does not know --" +
+                                           std::string(name_of(profile.mode)) +
+                                           ": use this belay's own agent");
     }
   }
 

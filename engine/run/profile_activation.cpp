@@ -95,7 +95,7 @@ bool ProfileActivation::reach() {
 /// Starts the activation and follows it to the end of the script or, where that failed, to the end
 /// of the target's own rollback.
 std::optional<agent::ProfileStatus> ProfileActivation::activate() {
-  result_.touched = true; // from here on the target may act
+  result_.touched = !is_dry(); // from here on the target may act
   // An agent that has already begun answers a repeated request without beginning again.
   const auto reply =
       follow_.request(agent::ActivateRequest{owner_.transaction, profile_.name}, patient());
@@ -113,6 +113,12 @@ std::optional<agent::ProfileStatus> ProfileActivation::activate() {
       [](const Status& s) { return s.state == State::awaiting_confirm || is_final(s.state); },
       patient());
   exit_status_ = status.exit_status;
+  if (status.state == State::dry_run) {
+    event::StageFinished done;
+    done.changed = false;
+    done.exit_status = status.exit_status;
+    stages_.finish(profile_, Stage::activate, std::move(done));
+  }
   if (status.state == State::awaiting_confirm || status.state == State::confirmed) {
     event::StageFinished done;
     done.changed = status.recorded.path != profile_.path.string();
@@ -173,10 +179,17 @@ std::optional<AgentLink> ProfileActivation::try_confirm(Instant confirm_by, bool
 
 void ProfileActivation::settle(const Status& status) {
   switch (status.state) {
+  case State::dry_run:
+    return;
   case State::confirmed:
     verify(status);
     return;
   case State::failed:
+    if (is_dry()) {
+      fail(Stage::activate, Outcome::failure, status.reason,
+           "dry run: " + script_end(status) + "; nothing was changed");
+      return;
+    }
     fail(Stage::activate, Outcome::failure, status.reason,
          script_end(status) + "; left as it is (autoRollback is off)");
     result_.changed = true;
@@ -262,8 +275,21 @@ void ProfileActivation::fail(Stage stage, Outcome outcome, std::string_view reas
   stages_.finish(profile_, broken, std::move(done), message);
 }
 
+/// The script of a dry run may go on a while; whatever it does, there is nothing to decide.
+void ProfileActivation::leave_dry_run() {
+  try {
+    follow_.demand(agent::AbandonRequest{owner_.transaction}, Wait::at_most(abandon_limit));
+  } catch (const Error&) { // it ends by itself
+  }
+  fail(Stage::activate, Outcome::cancelled, reason_of(ErrorKind::cancelled),
+       "cancelled during the dry run; nothing was changed");
+}
+
 /// Tells the target to decide alone, and says what it has decided where it already has.
 void ProfileActivation::leave_to_target() {
+  if (is_dry()) {
+    return leave_dry_run();
+  }
   const auto decides_by = SystemClock().wall() + (deadline_ - BootClock::now());
   const auto wait = Wait::at_most(abandon_limit);
   try {
@@ -301,6 +327,11 @@ void ProfileActivation::confirmed_unread() {
 }
 
 void ProfileActivation::unknown(const Error& error) {
+  if (is_dry()) {
+    fail(Stage::activate, Outcome::error, error.reason(),
+         std::string("how the dry run ended is not known; nothing was changed: ") + error.what());
+    return;
+  }
   result_.rollback = result_.confirmed ? Rollback::none : Rollback::unknown;
   fail(Stage::activate, Outcome::error, event::reasons::state_unknown,
        std::string("the state of the target is not known: ") + error.what());

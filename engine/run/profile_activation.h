@@ -50,6 +50,8 @@ private:
   void fail(event::Stage stage, event::Outcome outcome, std::string_view reason,
             const std::string& message);
   void leave_to_target();
+  void leave_dry_run();
+  bool is_dry() const { return profile_.mode == plan::Mode::dry_activate; }
   void confirmed_unread();
   void unknown(const Error& error);
   Wait patient() const;

@@ -48,6 +48,9 @@ agent::TransactionStatus FakeWorld::describe(const FakeHost& host,
     if (profile.request.boot_after_confirm && !host.old_agent) {
       result.details["boot_default"] = "after-confirm";
     }
+    if (profile.request.mode != agent::Mode::activate && !host.old_agent) {
+      result.details["mode"] = name_of(profile.request.mode);
+    }
   }
   return result;
 }
@@ -84,6 +87,9 @@ void FakeWorld::activate(FakeHost& host, FakeTransaction& transaction,
     return; // asked again after a lost connection
   }
   const auto script = scripts[profile.request.closure];
+  if (profile.request.mode == agent::Mode::dry) {
+    return try_out(host, transaction, profile, tell);
+  }
   auto& generations = host.generations[profile.request.name];
   if (generations.empty() || generations.back() != profile.request.closure) {
     generations.push_back(profile.request.closure);
@@ -118,6 +124,25 @@ void FakeWorld::activate(FakeHost& host, FakeTransaction& transaction,
   } else {
     profile.state = State::confirmed;
   }
+  tell(agent::StatusChanged{transaction.id, status(host, profile)});
+}
+
+void FakeWorld::try_out(FakeHost& host, FakeTransaction& transaction,
+                        FakeTransaction::Profile& profile, const Tell& tell) {
+  const auto script = scripts[profile.request.closure];
+  host.tried.push_back(profile.request.closure);
+  if (script.drops_connections || script.cuts_network) {
+    ++host.epoch;
+    host.reachable = !script.cuts_network;
+  }
+  if (script.meanwhile) {
+    script.meanwhile();
+  }
+  if (script.for_ever) {
+    return;
+  }
+  profile.state = script.exit_status == 0 ? State::dry_run : State::failed;
+  profile.reason = script.exit_status == 0 ? "" : "activation-failed";
   tell(agent::StatusChanged{transaction.id, status(host, profile)});
 }
 

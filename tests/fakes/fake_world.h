@@ -72,6 +72,7 @@ struct FakeHost {
       generations;                                 ///< by profile name, the last is current
   std::map<std::string, std::string> boot_default; ///< by profile name
   bool old_agent = false;                          ///< one that does not know boot_after_confirm
+  std::vector<std::string> tried;                  ///< closures of dry runs, in order
   std::vector<std::string> activated;              ///< closures whose script ran, in order
   std::map<std::string, FakeTransaction> transactions;
   int connections = 0, confirm_connections = 0;
@@ -109,6 +110,8 @@ private:
                            const agent::PrepareRequest& request);
   void activate(FakeHost& host, FakeTransaction& transaction, FakeTransaction::Profile& profile,
                 const Tell& tell);
+  void try_out(FakeHost& host, FakeTransaction& transaction, FakeTransaction::Profile& profile,
+               const Tell& tell);
   void roll_back(FakeHost& host, FakeTransaction& transaction, FakeTransaction::Profile& profile,
                  const std::string& reason, const Tell& tell);
   void set_boot_default(FakeHost& host, FakeTransaction& transaction,

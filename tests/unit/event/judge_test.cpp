@@ -226,6 +226,20 @@ TEST_CASE("a profile that was rolled back counts even if its node says nothing")
   CHECK(judge(state).counts.rolled_back == 1);
 }
 
+TEST_CASE("a dry run is no host of an unknown state, whatever becomes of it") {
+  const auto code_of = [](const std::vector<NodeCase>& nodes, const std::string& signal = "") {
+    RunState state = run_of(nodes, signal);
+    state.plan->mode = Mode::dry_activate;
+    return judge(state).exit_code;
+  };
+  CHECK(code_of({node(Outcome::failure, "activation-failed")}) == 10);
+  CHECK(code_of({node(Outcome::error, "unreachable")}) == 13);
+  NodeCase killed{Outcome::error, "", Reached::lost_activation, Rollback::none, false};
+  CHECK(code_of({killed}) == 1);
+  CHECK(code_of({killed}, "SIGTERM") == 143);
+  CHECK(code_of({node(Outcome::success)}) == 0);
+}
+
 TEST_CASE("counts and nodes") {
   const Verdict verdict = judge(run_of({good, back, lost, cancelled, planned_out}));
   CHECK(verdict.counts.success == 1);

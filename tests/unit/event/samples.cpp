@@ -24,6 +24,7 @@ std::vector<Payload> full_payloads() {
                       ".#web-1",
                       {{"system", {Stage::build, Stage::activate}, "/nix/store/x"}}}},
                     8,
+                    Mode::dry_activate,
                     2,
                     false};
   StageFinished stage{

@@ -24,6 +24,7 @@ Profile odd_profile() {
   Profile profile{"system", path("web"), path("web.drv"), "/nix/var/p", "root"};
   profile.login = {"deploy", {"-p", "22 22"}, Transport::openssh};
   profile.sudo = "doas -u";
+  profile.mode = Mode::boot;
   profile.auto_rollback = profile.magic_rollback = false;
   profile.confirm_timeout = Seconds(1);
   profile.activation_timeout = Seconds(65'535);
@@ -45,7 +46,7 @@ Plan odd_plan() {
   web.profiles.push_back(user);
   Node bad{"bad", ".", "bad.internal", {}, {}, {"system"}, "no such kernel", true};
   plan.nodes = {web, bad};
-  plan.policy = {OnFailure::proceed, false, 3, {2, 3, 5, 7}, Seconds(11)};
+  plan.policy = {Mode::boot, OnFailure::proceed, false, 3, {2, 3, 5, 7}, Seconds(11)};
   plan.reports = {"out/events.jsonl", "out/junit.xml"};
   Webhook webhook;
   webhook.url_env = "HOOK";
@@ -180,6 +181,8 @@ TEST_CASE("values that no plan has are refused") {
         std::string::npos);
   CHECK(with("/nodes/0/profiles/0/confirm_timeout_s", -1) != "");
   CHECK(with("/nodes/0/profiles/0/confirm_timeout_s", 1.5) != "");
+  CHECK(with("/nodes/0/profiles/0/mode", "dry-activate").find("not that of the policy") !=
+        std::string::npos);
   CHECK(with("/nodes/0/profiles/0/transport", "pigeon").find("\"pigeon\"") != std::string::npos);
   CHECK(with("/nodes/0/profiles/0/sudo_password_env", "X").find("too") != std::string::npos);
   CHECK(with("/nodes/0/host", "-oProxyCommand=id").find("host") != std::string::npos);

@@ -392,6 +392,36 @@ TEST_CASE("policy: built-in, plan file, command line") {
   }
 }
 
+TEST_CASE("a dry run confirms nothing and takes nothing back, whatever is asked for") {
+  World world;
+  world.input.overrides.mode = Mode::dry_activate;
+  world.input.overrides.rollback_succeeded = true;
+  world.input.overrides.settings.auto_rollback = true;
+  world.file.settings.boot_default = BootDefault::after_confirm;
+  const Plan plan = world.with_file();
+  CHECK(plan.policy.mode == Mode::dry_activate);
+  CHECK_FALSE(plan.policy.rollback_succeeded);
+  const Profile& profile = plan.nodes.at(0).profiles.at(0);
+  CHECK(profile.mode == Mode::dry_activate);
+  CHECK_FALSE(profile.auto_rollback);
+  CHECK_FALSE(profile.magic_rollback);
+  CHECK(profile.boot_default == BootDefault::with_activation);
+  CHECK(plan_to_table(plan).find("dry run: changes nothing") != std::string::npos);
+}
+
+TEST_CASE("for boot there is nothing to confirm, but something to take back") {
+  World world;
+  world.input.overrides.mode = Mode::boot;
+  const Plan plan = world.with_file();
+  CHECK(plan.policy.rollback_succeeded);
+  const Profile& profile = plan.nodes.at(0).profiles.at(0);
+  CHECK(profile.mode == Mode::boot);
+  CHECK(profile.auto_rollback);
+  CHECK_FALSE(profile.magic_rollback);
+  CHECK(plan_to_table(plan).find("for the next boot") != std::string::npos);
+  CHECK(plan_to_json(plan).find("\"mode\": \"boot\"") != std::string::npos);
+}
+
 TEST_CASE("targets come from the command line, else the plan file, else this folder") {
   Overrides overrides;
   PlanFile file;

@@ -131,6 +131,49 @@ TEST_CASE("a rollback that was not verified is not called one") {
   CHECK(console.count("ROLLED BACK") == 0);
 }
 
+namespace {
+
+event::PlanResolved plan_in(event::Mode mode) {
+  auto plan = plan_of({"web-1"});
+  plan.mode = mode;
+  plan.nodes[0].profiles[0].stages = {Stage::build, Stage::copy, Stage::lock, Stage::activate};
+  return plan;
+}
+
+void end_well(PlainConsole& console) {
+  for (const Stage stage : {Stage::build, Stage::copy, Stage::lock, Stage::activate})
+    console(stage_end(Outcome::success), {"web-1", "system", stage, 0});
+  console(node_end(Outcome::success), {"web-1", "", {}, 0});
+  event::RunFinished finished;
+  finished.counts.success = 1;
+  console(finished);
+}
+
+} // namespace
+
+TEST_CASE("a dry run is called one, and shows what its script printed") {
+  PlainConsole console;
+  console(plan_in(event::Mode::dry_activate));
+  std::string output;
+  for (int line = 0; line < 100; ++line)
+    output += "would restart unit-" + std::to_string(line) + ".service\n";
+  console(event::LogLine{"activation", output, {}, true}, {"web-1", "system", Stage::activate, 0});
+  end_well(console);
+  CHECK(console.count("deployed") == 0);
+  CHECK(console.count("   dry run") == 1);
+  CHECK(console.count("| would restart unit-") == 100);
+  CHECK(console.count("OK   1 dry run") == 1);
+}
+
+TEST_CASE("what is only booted next is not called deployed") {
+  PlainConsole console;
+  console(plan_in(event::Mode::boot));
+  end_well(console);
+  CHECK(console.count("deployed") == 0);
+  CHECK(console.count("   activated for next boot") == 1);
+  CHECK(console.count("OK   1 activated for next boot") == 1);
+}
+
 TEST_CASE("the last twenty lines of a failed stage come at the end") {
   PlainConsole console;
   console(plan_of({"db-1"}));

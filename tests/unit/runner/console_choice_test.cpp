@@ -34,6 +34,11 @@ TEST_CASE("a console is live on a terminal that can be drawn on and not in a CI 
   CHECK_FALSE(chosen({{"TERM", "xterm"}, {"JENKINS_URL", "https://ci.example"}}).live);
 }
 
+TEST_CASE("--no-progress and --debug-logs: plain lines on a terminal, too") {
+  CHECK_FALSE(chosen({{"TERM", "xterm"}}, {.progress = false}).live);
+  CHECK_FALSE(chosen({{"TERM", "xterm"}}, {.log_on_console = true}).live);
+}
+
 TEST_CASE("NO_COLOR takes the colours away and nothing else") {
   CHECK(chosen({{"TERM", "xterm"}}).colours);
   CHECK(chosen({{"TERM", "xterm"}, {"NO_COLOR", ""}}).colours);

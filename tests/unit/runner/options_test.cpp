@@ -121,6 +121,23 @@ TEST_CASE("every flag of run arrives where it belongs") {
   CHECK(options.given.at("skip-checks") == "true");
 }
 
+TEST_CASE("what is done with the closures, and as whom") {
+  const auto of = [](Words words) {
+    words.insert(words.begin(), "run");
+    return parsed<RunOptions>(words).overrides;
+  };
+  CHECK(of({}).mode == plan::Mode::activate);
+  CHECK(of({"--dry-activate"}).mode == plan::Mode::dry_activate);
+  CHECK(of({"--boot"}).mode == plan::Mode::boot);
+  CHECK(of({"--sudo", "doas -u"}).settings.sudo == "doas -u");
+  CHECK(of({"--interactive-sudo", "true"}).settings.interactive_sudo == true);
+  CHECK(of({"--temp-path", "/var/tmp"}).settings.temp_path == "/var/tmp");
+  CHECK(of({"--log-dir", "logs"}).reports.log_folder == "logs");
+  CHECK(of({}).reports.progress);
+  CHECK_FALSE(of({"--no-progress"}).reports.progress);
+  CHECK(of({"-d"}).reports.log_on_console);
+}
+
 TEST_CASE("deploy-rs's --targets takes all words up to the next flag") {
   CHECK(parsed<RunOptions>({"run", "--targets", "a", "b#c", "--parallel", "2"}).overrides.targets ==
         Words{"a", "b#c"});
@@ -154,8 +171,11 @@ TEST_CASE("a usage error names the flag, the nearest one and the help") {
       {"run --skip", "unknown flag --skip"},
       {"run -x", "unknown flag -x"},
       {"run --format json", "unknown flag --format"}, // plan's
-      {"run --dry-activate", "flag --dry-activate of deploy-rs is not supported"},
-      {"run --boot", "flag --boot of deploy-rs is not supported"},
+      {"run --dry-activate --boot", "flag --boot: it and --dry-activate exclude each other"},
+      {"run --boot --dry-activate", "exclude each other"},
+      {"run --dry-activate=true", "flag --dry-activate takes no value"},
+      {"run --interactive-sudo yes", "expected true or false"},
+      {"run --sudo", "flag --sudo needs a value"},
       {"run --parallel", "flag --parallel needs a value: --parallel N"},
       {"run --parallel --junit x", "flag --parallel needs a value: --parallel N, found the flag "
                                    "--junit"},
@@ -236,6 +256,8 @@ TEST_CASE("each flag of the table is taken by the parser, in each of its verbs")
                                                        {"USER", "u"},
                                                        {"OPTIONS", "-4"},
                                                        {"HOST", "h"},
+                                                       {"COMMAND", "doas -u"},
+                                                       {"DIR", "d"},
                                                        {"auto|libssh2|openssh", "auto"}};
   for (const VerbInfo& verb : verbs()) {
     for (const Flag* flag : flags_of(verb.verb)) {

@@ -29,6 +29,19 @@ TEST_CASE("the remote command holds no word that a user named unquoted") {
   CHECK(serve_command(start("doas;reboot -u", "app", "/a")) == "'doas;reboot' -u app /a serve");
 }
 
+TEST_CASE("5.8: any command that takes a user's name and a program becomes that user") {
+  const auto command = [](const std::string& sudo) {
+    return serve_command(start(sudo, "app", "/nix/store/x-belay-agent"));
+  };
+  const std::string rest = " app /nix/store/x-belay-agent serve";
+  CHECK(command("sudo -u") == "sudo -u" + rest);
+  CHECK(command("sudo  -n -H\t-u") == "sudo -n -H -u" + rest);
+  CHECK(command("/run/wrappers/bin/sudo -u") == "/run/wrappers/bin/sudo -u" + rest);
+  CHECK(command("doas -u") == "doas -u" + rest);
+  CHECK(command("runuser -u") == "runuser -u" + rest);
+  CHECK(command("run0 -u") == "run0 -u" + rest);
+}
+
 TEST_CASE("a user name that is none is refused") {
   const std::string user = GENERATE(
       values<std::string>({"-root", "a b", "a;b", "a$b", "$(id)", "a\nb", "'", "\xC3\xA9"}));

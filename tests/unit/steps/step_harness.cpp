@@ -38,6 +38,7 @@ StepHarness::StepHarness(const NodeSpec& spec) {
     profile.remote_build = spec.remote_builds.contains(name);
     profile.store_sudo = spec.store_sudo;
     profile.boot_default = spec.boot_default;
+    profile.mode = spec.mode;
     profile.magic_rollback = spec.magic_rollback;
     if (!spec.sudo_password.empty()) {
       profile.sudo_password = plan::SecretSource{plan::SecretSource::Kind::variable, "SUDO"};

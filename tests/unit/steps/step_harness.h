@@ -24,6 +24,7 @@ struct NodeSpec {
   std::map<std::string, plan::Login> logins = {}; ///< by profile; others log in as root
   std::map<std::string, std::string> users = {};  ///< by profile; others belong to root
   plan::BootDefault boot_default = plan::BootDefault::with_activation;
+  plan::Mode mode = plan::Mode::activate;
   std::string sudo_password = {};           ///< that the runner has; empty = none
   std::set<std::string> remote_builds = {}; ///< profiles that the target builds
   bool store_sudo = false;
