@@ -90,15 +90,16 @@ let
       "a package called `deploy` hides the flake's `deploy` output: rename the package"
     else if !isAttrs deploy then throw
       "the flake's `deploy` output is a ${typeOf deploy}, not a set"
-    else if !(deploy ? nodes) then throw "the flake's `deploy` output has no `nodes`"
-    else if !isAttrs deploy.nodes then throw
-      "the flake's `deploy.nodes` is a ${typeOf deploy.nodes}, not a set"
     else named "node" deploy.nodes;
+  hasNodes = isDerivation deploy || !isAttrs deploy || isAttrs (deploy.nodes or null);
 in
 )nix";
 
 constexpr std::string_view whole_result =
-    R"nix({ nodes = mapAttrs entry nodes; generic = pick genericKeys deploy; })nix";
+    R"nix({
+      nodes = if hasNodes then mapAttrs entry nodes else plain (deploy.nodes or null);
+      generic = pick genericKeys deploy;
+    })nix";
 
 /// Node to its selected profiles; none = all of them.
 using Selection = std::map<std::string, std::optional<std::set<std::string>>>;

@@ -24,10 +24,25 @@ bool is_true(const json& object, std::string_view key) {
   return value && value->is_boolean() && value->get<bool>();
 }
 
+/// What JSON has no form for comes as {"__type": what it is}.
+std::string odd_type(const json& value) {
+  const json* type = value.is_object() ? find(value, "__type") : nullptr;
+  return type && type->is_string() ? type->get<std::string>() : "";
+}
+
+bool is_set(const json& value) {
+  return value.is_object() && odd_type(value).empty();
+}
+
 std::string describe(const json& value) {
+  const auto odd = odd_type(value);
   switch (value.type()) {
   case json::value_t::object:
-    return "an attribute set";
+    return odd == "lambda"               ? "a function"
+           : odd.empty() || odd == "set" ? "an attribute set"
+                                         : "a " + odd;
+  case json::value_t::null:
+    return "null";
   case json::value_t::array:
     return "a list";
   case json::value_t::string:
@@ -51,6 +66,9 @@ public:
   }
   void wrong_type(std::string_view key, const std::string& wanted, const json& found) const {
     problem("wrong-type", path_to(key) + ": expected " + wanted + ", found " + describe(found));
+  }
+  void wrong_type(const json& found) const {
+    problem("wrong-type", attribute_ + ": expected an attribute set, found " + describe(found));
   }
   std::string path_to(std::string_view key) const { return attribute_ + "." + nix_attribute(key); }
   AttributeReader below(std::string_view name) const { return {path_to(name), flake_, problems_}; }
@@ -170,7 +188,7 @@ FlakeProfile read_profile(const json& object, const AttributeReader& reader) {
 
 void read_profiles(const json& profiles, const AttributeReader& reader, FlakeNode& node) {
   for (const auto& [name, value] : profiles.items()) {
-    if (!value.is_object()) {
+    if (!is_set(value)) {
       reader.wrong_type(name, "an attribute set", value);
     } else {
       node.profiles.emplace(name, read_profile(value, reader.below(name)));
@@ -190,7 +208,7 @@ void read_node_value(const json& value, const AttributeReader& reader, FlakeNode
   const json* profiles = find(value, "profiles");
   if (!profiles) {
     reader.problem("missing-key", reader.path_to("profiles") + " is missing");
-  } else if (!profiles->is_object()) {
+  } else if (!is_set(*profiles)) {
     reader.wrong_type("profiles", "an attribute set", *profiles);
   } else {
     read_profiles(*profiles, reader.below("profiles"), node);
@@ -212,18 +230,17 @@ FlakeNode read_node(const json& object, const AttributeReader& reader) {
     node.evaluated = node.evaluated && value;
     return node;
   }
-  if (value->is_object()) {
+  if (is_set(*value)) {
     read_node_value(*value, reader, node);
   } else {
-    reader.problem("wrong-type", "a node is an attribute set, found " + describe(*value));
+    reader.wrong_type(*value);
   }
   return node;
 }
 
 json parse_output(std::string_view text, const std::string& flake) {
   json parsed = json::parse(text, nullptr, false);
-  const json* nodes = parsed.is_object() ? find(parsed, "nodes") : nullptr;
-  if (parsed.is_discarded() || !nodes || !nodes->is_object()) {
+  if (parsed.is_discarded() || !parsed.is_object() || !parsed.contains("nodes")) {
     throw Error(ErrorKind::evaluation_failed,
                 "the evaluation of " + flake + "#deploy did not give what belay asked for");
   }
@@ -240,6 +257,14 @@ FlakeOutput parse_flake_output(std::string_view text, const std::string& flake,
   const AttributeReader deploy("deploy", flake, problems);
   if (const json* generic = find(parsed, "generic"); generic && generic->is_object()) {
     output.settings = read_settings(*generic, deploy);
+  }
+  if (!find(parsed, "nodes")) {
+    deploy.problem("missing-key", deploy.path_to("nodes") + " is missing");
+    return output;
+  }
+  if (!is_set(parsed.at("nodes"))) {
+    deploy.wrong_type("nodes", "an attribute set", parsed.at("nodes"));
+    return output;
   }
   const AttributeReader nodes = deploy.below("nodes");
   for (const auto& [name, node] : parsed.at("nodes").items()) {

@@ -25,7 +25,8 @@
 //                  "error": "…" },                        caught by tryEval; of the first few
 //       "old":   { "selected": false, "profileNames": ["system"] } } }
 //
-// GENERIC… are deploy-rs's generic keys; absent or null means unset. Names of all nodes and
+// `nodes` is null where the flake has none, and of another type where the flake's are. GENERIC… are
+// deploy-rs's generic keys; absent or null means unset. Names of all nodes and
 // profiles are there even where only some are selected, so that a misspelt one can be answered with
 // the right one. Values are passed on with the types that the flake gave them: it is here that a
 // wrong type is found, and named with node, profile and key.

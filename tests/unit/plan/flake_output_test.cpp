@@ -86,7 +86,7 @@ TEST_CASE("belay's own keys are none of the flake's") {
 }
 
 TEST_CASE("JSON of another shape is an error of the evaluation") {
-  for (const char* text : {"", "[]", "null", "{}", "{\"nodes\": []}", "{\"nodes\": {}", "\xff"}) {
+  for (const char* text : {"", "[]", "null", "{}", "{\"nodes\": {}", "\xff"}) {
     INFO(text);
     Diagnostics problems;
     CHECK_THROWS_AS(parse_flake_output(text, ".", problems), Error);
