@@ -140,8 +140,11 @@ std::string target_of(const Node& node);
 /// [A-Za-z0-9_][A-Za-z0-9_.-]*\$? : what may be an argument of sudo.
 bool is_user_name(std::string_view name);
 
-/// JSON form of a plan, for `belay plan --format json`, and the table for people.
+/// What `belay plan --format` prints. TOML is what deploy-rs shows before it deploys: a table
+/// NODE.PROFILE for each profile that would be activated, with user, ssh_user, path, hostname and
+/// ssh_opts.
 std::string plan_to_json(const Plan& plan);
 std::string plan_to_table(const Plan& plan);
+std::string plan_to_toml(const Plan& plan);
 
 } // namespace belay::plan

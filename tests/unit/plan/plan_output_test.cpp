@@ -51,6 +51,24 @@ TEST_CASE("the table is for people: a line for each profile, none that a name co
       "1, build 8, copy 4, activate 8); grace 6 s\n");
 }
 
+TEST_CASE("the TOML is deploy-rs's: a table for each profile that would be activated") {
+  Plan plan = sample();
+  plan.nodes[0].profiles[0].login.options = {"-p", "2\"2\\"};
+  CHECK(plan_to_toml(plan) == "[\"web.1\\u000A\\u001B[31m\".system]\n"
+                              "user = \"root\"\n"
+                              "ssh_user = \"deploy\"\n"
+                              "path = \"/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-web\"\n"
+                              "hostname = \"web-1.internal\"\n"
+                              "ssh_opts = [\"-p\", \"2\\\"2\\\\\"]\n");
+  plan.nodes[0].name = "web-1";
+  plan.nodes[0].profiles.push_back(plan.nodes[0].profiles[0]);
+  plan.nodes[0].profiles[1].name = "";
+  const std::string text = plan_to_toml(plan);
+  CHECK(text.starts_with("[web-1.system]\n"));
+  CHECK(text.find("\n\n[web-1.\"\"]\n") != std::string::npos);
+  CHECK(plan_to_toml({}).empty());
+}
+
 TEST_CASE("the table says when a generation is booted only after it is confirmed") {
   Plan plan = sample();
   plan.nodes[0].profiles[0].boot_default = BootDefault::after_confirm;
