@@ -39,14 +39,16 @@ std::string profile_path_for(const PrepareRequest::Profile& profile, const std::
                                      : profiles / "per-user" / "root" / profile.name)
         .string();
   }
-  std::error_code unreadable;
-  if (fs::is_directory(profiles / "per-user" / user, unreadable)) {
-    return (profiles / "per-user" / user / profile.name).string();
-  }
   const auto state = value_of(environment, "XDG_STATE_HOME");
   const auto base =
       state.empty() ? fs::path(value_of(environment, "HOME")) / ".local/state" : fs::path(state);
-  return (base / "nix/profiles" / profile.name).string();
+  const auto at_home = base / "nix/profiles" / profile.name;
+  const auto folder = profiles / "per-user" / user;
+  std::error_code unreadable;
+  const bool only_at_home =
+      fs::is_symlink(at_home, unreadable) && !fs::is_symlink(folder / profile.name, unreadable);
+  return fs::is_directory(folder, unreadable) && !only_at_home ? (folder / profile.name).string()
+                                                               : at_home.string();
 }
 
 Opening::Opening(const PrepareRequest& request, const Host& host, NixTools tools)

@@ -48,7 +48,9 @@ private:
 };
 
 /// deploy-rs's rule: the explicit path; for root's `system` the system profile; else the user's
-/// folder of profiles. `environment` is the profile user's.
+/// folder of profiles. Nix 2.8's daemon makes that folder when the user first connects, which may
+/// be after a first deploy into his home: a profile that is only there stays there, or nothing would
+/// be known of what ran before. `environment` is the profile user's.
 std::string profile_path_for(const PrepareRequest::Profile& profile, const std::string& user,
                              const std::map<std::string, std::string>& environment);
 

@@ -66,6 +66,19 @@ TEST_CASE("5.7: the path of a profile, by deploy-rs's rules") {
         "/x/nix/profiles/web");
 }
 
+TEST_CASE("5.7: a profile that is in the user's home stays there when Nix makes his folder later") {
+  Folder f;
+  const std::map<std::string, std::string> environment = {{"NIX_STATE_DIR", f.path("nix")},
+                                                          {"XDG_STATE_HOME", f.path("state")}};
+  const auto path = [&] { return profile_path_for({.name = "web"}, "app", environment); };
+  fs::create_directories(f.path("state/nix/profiles"));
+  fs::create_symlink("web-1-link", f.path("state/nix/profiles/web"));
+  fs::create_directories(f.path("nix/profiles/per-user/app"));
+  CHECK(path() == f.path("state/nix/profiles/web"));
+  fs::create_symlink("web-1-link", f.path("nix/profiles/per-user/app/web"));
+  CHECK(path() == f.path("nix/profiles/per-user/app/web"));
+}
+
 TEST_CASE("profile: what its link says") {
   Folder f;
   const auto profile = f.path("my profile");
