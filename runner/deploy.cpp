@@ -2,6 +2,7 @@
 #include "runner/deploy.h"
 
 #include "engine/base/system_name.h"
+#include "engine/run/announcement.h"
 #include "engine/run/step_runner.h"
 #include "engine/ssh/ssh_transport.h"
 #include "runner/agent_folders.h"
@@ -60,11 +61,21 @@ private:
 } // namespace
 
 void deploy(RunFrame& frame, Prepared prepared, std::vector<std::string> nix_arguments) {
+  frame.reports().emit(run::announce(prepared.plan));
   const auto deployment =
       std::make_shared<Deployment>(frame, std::move(prepared), std::move(nix_arguments));
   frame.deploy(deployment->plan(), [deployment](const run::Step& step, run::StepContext& context) {
     return deployment->run(step, context);
   });
+}
+
+void decline(RunFrame& frame, const plan::Plan& plan) {
+  frame.reports().emit(run::announce(plan));
+  frame.reports().emit(event::CancelRequested{"user", "", "nothing was begun"}, {},
+                       event::Level::warn);
+  run::EmittingSink sink(frame.reports().emitter());
+  run::Scheduler scheduler(plan, frame.clock().now(), sink);
+  scheduler.cancel(frame.clock().now());
 }
 
 } // namespace belay::runner

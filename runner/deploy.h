@@ -11,8 +11,11 @@
 
 namespace belay::runner {
 
-/// `nix_arguments` are for the build. Everything that happens is told; nothing is returned, because
-/// the verdict is made from what was told.
+/// Announces the nodes and works on them. `nix_arguments` are for the build. Everything that
+/// happens is told; nothing is returned, because the verdict is made from what was told.
 void deploy(RunFrame& frame, Prepared prepared, std::vector<std::string> nix_arguments);
+
+/// Announces the nodes and tells of each that it was not begun, because a person said no.
+void decline(RunFrame& frame, const plan::Plan& plan);
 
 } // namespace belay::runner

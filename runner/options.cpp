@@ -4,6 +4,7 @@
 #include "engine/base/text.h"
 #include "runner/help.h"
 #include "runner/options_flags.h"
+#include "runner/options_rules.h"
 
 #include <CLI/CLI.hpp>
 
@@ -113,6 +114,7 @@ public:
     problem = problem ? problem : report_unknown();
     problem = problem ? problem : take_flags();
     problem = problem ? problem : take_arguments();
+    problem = problem ? problem : check_together({given_, !words_.arguments().empty()}, draft_);
     if (problem) {
       return UsageError{*problem, std::string(verb_.name)};
     }
@@ -192,6 +194,7 @@ private:
   Problem take_flags() {
     for (const Words::Found& found : words_.found()) {
       const std::string name(found.flag->name);
+      given_.push_back(found.flag);
       if (found.values.size() > 1 && found.flag->values != Flag::Values::many) {
         return "flag " + name + " is there more than once";
       }
@@ -292,6 +295,7 @@ private:
   std::vector<const Flag*> flags_;
   Words words_;
   std::vector<std::string> own_;
+  std::vector<const Flag*> given_;
   bool has_nix_arguments_ = false;
   OptionsDraft draft_;
   SchemaOptions schema_;

@@ -26,15 +26,18 @@ struct LoadOptions {
 };
 
 struct RunOptions : LoadOptions {
+  std::optional<std::string> plan_artifact; ///< deploy what this file holds; nothing is resolved
+  bool interactive = false;                 ///< ask first
   bool skip_checks = false;
   /// The flags that were given, by their long name without dashes: for run.started. Without the NIX
   /// ARGS, which may hold access tokens.
   std::map<std::string, std::string> given;
 };
 
-enum class PlanFormat { table, json };
+enum class PlanFormat { table, json, toml };
 struct PlanOptions : LoadOptions {
   PlanFormat format = PlanFormat::table;
+  std::optional<std::string> out; ///< where to write an artifact
 };
 
 struct CheckOptions : LoadOptions {};

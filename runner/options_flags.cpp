@@ -114,6 +114,19 @@ std::optional<std::string> take_ssh_opts(OptionsDraft& draft, const std::string&
   return std::nullopt;
 }
 
+std::optional<std::string> take_format(OptionsDraft& draft, const std::string& value) {
+  if (value == "table") {
+    draft.plan.format = PlanFormat::table;
+  } else if (value == "json") {
+    draft.plan.format = PlanFormat::json;
+  } else if (value == "toml") {
+    draft.plan.format = PlanFormat::toml;
+  } else {
+    return "expected table, json or toml, found \"" + value + '"';
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> take_transport(OptionsDraft& draft, const std::string& value) {
   const auto transport = plan::choice_from<plan::Transport>(value);
   if (!transport) {
@@ -144,6 +157,10 @@ std::vector<Flag> make_flags() {
       {"--plan", 0, "FILE", loading, group_what,
        "The plan file. Default: ./belay.yaml where there is one; none is needed.",
        text([](OptionsDraft & draft) -> auto& { return draft.load.plan_file; })},
+      {"--plan-artifact", 0, "FILE", run_only, group_what,
+       "Deploy exactly what belay plan wrote to this file. What was settled there - targets, "
+       "settings, plan file - cannot be given again.",
+       text([](OptionsDraft & draft) -> auto& { return draft.run.plan_artifact; })},
 
       {"--dry-activate", 0, "", loading, group_policy,
        "Only show what the activation would do: the scripts run with DRY_ACTIVATE=1, nothing is "
@@ -167,6 +184,9 @@ std::vector<Flag> make_flags() {
       {"--grace", 0, "SECONDS", loading, group_policy,
        "How long a first signal waits for nodes that are activating. Default: 6.",
        number(override_of(&plan::Overrides::grace), 0, 3'600)},
+      {"--interactive", 'i', "", run_only, group_policy,
+       "Show what will be activated and ask once, on a terminal, before anything is done.",
+       turn_on([](OptionsDraft & draft) -> auto& { return draft.run.interactive; })},
       {"--skip-checks", 's', "", run_only, group_policy, "Do not run the flake's checks first.",
        turn_on([](OptionsDraft & draft) -> auto& { return draft.run.skip_checks; })},
 
@@ -228,13 +248,18 @@ std::vector<Flag> make_flags() {
        text([](OptionsDraft & draft) -> auto& { return draft.report.from; })},
       {"--format",
        0,
-       "table|json",
+       "table|json|toml",
        {Verb::plan},
        group_reports,
-       "What is printed on stdout. Default: table.",
-       choice(
-           [](OptionsDraft & draft) -> auto& { return draft.plan.format; }, "table",
-           PlanFormat::table, "json", PlanFormat::json)},
+       "What is printed on stdout; toml is deploy-rs's form. Default: table.",
+       take_format},
+      {"--out",
+       0,
+       "FILE",
+       {Verb::plan},
+       group_reports,
+       "Also write the plan to FILE, as an artifact that belay run deploys exactly.",
+       text([](OptionsDraft & draft) -> auto& { return draft.plan.out; })},
 
       {"--log-dir", 0, "DIR", run_only, group_reports,
        "Write a log of all that is said, with the time of each line, to DIR/belay-RUN.log.",
@@ -277,6 +302,7 @@ std::span<const VerbInfo> verbs() {
         "belay run '.#\"web.example.com\".system'       a name with dots, quoted for Nix",
         "belay run --plan ci/production.yaml --junit out/junit.xml --events out/events.jsonl",
         "belay run --on-failure continue --parallel 16 github:acme/infra",
+        "belay run --plan-artifact plan.json          what belay plan wrote, and nothing else",
         "belay run . -- --option builders ''          arguments for nix eval and nix build"}},
       {Verb::plan,
        "plan",
@@ -285,7 +311,8 @@ std::span<const VerbInfo> verbs() {
        "Joins flake, plan file and flags as run does, and prints the result on stdout: nodes,\n"
        "profiles and every setting. Evaluates, but builds nothing and connects to nothing.",
        {"belay plan                                   a table for people",
-        "belay plan --format json .#web-1             for programs"}},
+        "belay plan --format json .#web-1             for programs",
+        "belay plan --out plan.json                   to be reviewed, then deployed exactly"}},
       {Verb::check,
        "check",
        "[FLAGS] [TARGET…] [-- NIX ARGS…]",
@@ -335,9 +362,8 @@ std::span<const std::string_view> flag_groups() {
 }
 
 bool is_missing_deploy_rs_flag(std::string_view name) {
-  static constexpr std::array<std::string_view, 10> names{
-      "--file", "-f", "--checksigs",   "-c", "--interactive",
-      "-i",     "-k", "--keep-result", "-r", "--result-path"};
+  static constexpr std::array<std::string_view, 8> names{
+      "--file", "-f", "--checksigs", "-c", "-k", "--keep-result", "-r", "--result-path"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 

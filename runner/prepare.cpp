@@ -2,7 +2,6 @@
 #include "runner/prepare.h"
 
 #include "engine/base/error.h"
-#include "engine/run/announcement.h"
 
 #include <memory>
 
@@ -119,7 +118,6 @@ std::optional<Prepared> prepare(RunFrame& frame, PlanSource& source,
   if (!fetch_passwords(frame, passwords, source.file_name(), prepared)) {
     return std::nullopt;
   }
-  frame.reports().emit(run::announce(prepared.plan));
   return prepared;
 }
 

@@ -18,8 +18,8 @@ struct Prepared {
   run::Passwords passwords;
 };
 
-/// Makes the plan, tells the evaluation's end and every problem, fetches passwords and announces
-/// the nodes. nullopt where the run ends here: why was told. `source` outlives the frame.
+/// Makes the plan, tells the evaluation's end and every problem, and fetches passwords. nullopt
+/// where the run ends here: why was told. `source` outlives the frame.
 std::optional<Prepared> prepare(RunFrame& frame, PlanSource& source,
                                 const SudoPasswords& passwords);
 

@@ -40,6 +40,9 @@ public:
   void emit(event::Payload payload, event::Subject subject = {},
             event::Level level = event::Level::info, std::string message = {});
 
+  /// A line on the console alone, for a person who is asked something.
+  void say(const std::string& line) { console_->say(line); }
+
   /// Judges and tells run.finished: from then on what is written to files is complete.
   void tell_end();
   event::ExitCode exit_code() const { return exit_code_; } ///< after tell_end()

@@ -2,11 +2,13 @@
 #include "runner/verb_plan.h"
 
 #include "engine/base/error.h"
+#include "engine/base/file.h"
 #include "engine/base/process.h"
 #include "engine/base/text.h"
 #include "engine/nix/local_nix.h"
 #include "runner/signals.h"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <iostream>
@@ -22,7 +24,7 @@ MadePlan make_plan(const LoadOptions& options, nix::NixStore& store, const nix::
   return {std::move(made.plan), source.problems(), std::move(made.evaluation_error)};
 }
 
-MadePlan make_local_plan(const LoadOptions& options) {
+MadePlan make_local_plan(const LoadOptions& options, const AfterPlan& after) {
   constexpr Duration evaluate_limit = std::chrono::hours(2);
   CancelSource cancel;
   std::atomic<int> signal = 0;
@@ -39,7 +41,12 @@ MadePlan make_local_plan(const LoadOptions& options) {
     }
   };
   try {
-    return make_plan(options, store, log, Wait::at_most(evaluate_limit, cancel.token()));
+    const Wait wait = Wait::at_most(evaluate_limit, cancel.token());
+    MadePlan made = make_plan(options, store, log, wait);
+    if (after) {
+      after(made, store, wait);
+    }
+    return made;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::cancelled) {
       throw;
@@ -48,6 +55,32 @@ MadePlan make_local_plan(const LoadOptions& options) {
     stopped.signal = signal;
     return stopped;
   }
+}
+
+namespace {
+
+bool is_unevaluated(const plan::Node& node) {
+  return node.evaluation_error && !node.skip;
+}
+
+std::string in_format(const plan::Plan& plan, PlanFormat format) {
+  switch (format) {
+  case PlanFormat::json:
+    return plan::plan_to_json(plan);
+  case PlanFormat::toml:
+    return plan::plan_to_toml(plan);
+  case PlanFormat::table:
+    break;
+  }
+  return plan::plan_to_table(plan);
+}
+
+} // namespace
+
+bool is_good(const MadePlan& made) {
+  return made.signal == 0 && !made.evaluation_error && !plan::has_errors(made.problems) &&
+         !made.plan.nodes.empty() &&
+         std::none_of(made.plan.nodes.begin(), made.plan.nodes.end(), is_unevaluated);
 }
 
 ExitCode print_problems(const MadePlan& made, std::ostream& err) {
@@ -63,7 +96,7 @@ ExitCode print_problems(const MadePlan& made, std::ostream& err) {
   }
   bool evaluated = !made.evaluation_error;
   for (const plan::Node& node : made.plan.nodes) {
-    if (node.evaluation_error && !node.skip) {
+    if (is_unevaluated(node)) {
       err << "error: " << one_line(*node.evaluation_error) << '\n';
       evaluated = false;
     }
@@ -84,18 +117,59 @@ ExitCode print_problems(const MadePlan& made, std::ostream& err) {
 ExitCode print_plan(const MadePlan& made, PlanFormat format, std::ostream& out, std::ostream& err) {
   const ExitCode code = print_problems(made, err);
   if (code != ExitCode::plan_invalid && made.signal == 0 && !made.evaluation_error) {
-    out << (format == PlanFormat::json ? plan::plan_to_json(made.plan)
-                                       : plan::plan_to_table(made.plan));
+    out << in_format(made.plan, format);
   }
   return code;
 }
 
+std::vector<PlannedFlake> lock_flakes(const MadePlan& made, const LoadOptions& options,
+                                      nix::NixStore& store, const Wait& wait) {
+  std::vector<PlannedFlake> flakes;
+  for (const std::string& flake : made.plan.flakes) {
+    flakes.push_back({flake, store.lock(flake, options.nix_arguments, wait)});
+  }
+  return flakes;
+}
+
+void save_artifact(const MadePlan& made, const std::string& file, std::ostream& err) {
+  if (!is_good(made)) {
+    err << "belay: " << file << " was not written\n";
+    return;
+  }
+  for (const PlannedFlake& flake : made.flakes) {
+    if (!flake.lock.locked) {
+      err << "warning: flake " << one_line(flake.reference)
+          << " has changes that are not committed: if what was planned is collected as garbage, "
+             "the artifact is of use only as long as they stay as they are\n";
+    }
+  }
+  for (const plan::Webhook& webhook : made.plan.webhooks) {
+    if (webhook.url) {
+      err << "warning: " << made.plan.file << ":" << webhook.line
+          << ": the artifact takes no webhook along whose URL is in the plan file; name it by "
+             "urlEnv or urlFile\n";
+    }
+  }
+  replace_file(file, write_artifact(make_artifact(made.plan, made.flakes)));
+  err << "wrote " << file << ": belay run --plan-artifact " << shell_quote(file)
+      << " deploys exactly this\n";
+}
+
 ExitCode show_plan(const PlanOptions& options) {
-  const ExitCode code = print_plan(make_local_plan(options), options.format, std::cout, std::cerr);
+  const auto lock = [&](MadePlan& made, nix::NixStore& store, const Wait& wait) {
+    if (options.out && is_good(made)) {
+      made.flakes = lock_flakes(made, options, store, wait);
+    }
+  };
+  const MadePlan made = make_local_plan(options, lock);
+  const ExitCode code = print_plan(made, options.format, std::cout, std::cerr);
   std::cout.flush();
   if (!std::cout) {
     std::cerr << "belay: the plan could not be written to stdout\n";
     return ExitCode::internal;
+  }
+  if (options.out) {
+    save_artifact(made, *options.out, std::cerr);
   }
   return code;
 }

@@ -2,6 +2,8 @@
 #include "runner/verb_run.h"
 
 #include "engine/base/error.h"
+#include "runner/artifact_source.h"
+#include "runner/ask.h"
 #include "runner/ci_context.h"
 #include "runner/deploy.h"
 #include "runner/load_plan.h"
@@ -9,6 +11,7 @@
 #include "runner/secret_source.h"
 #include "runner/version.h"
 
+#include <memory>
 #include <unistd.h>
 
 namespace belay::runner {
@@ -64,10 +67,21 @@ bool has_webhooks(RunFrame& frame, const PlanSource& source) {
   return problems.empty();
 }
 
+std::unique_ptr<PlanSource> make_source(const RunOptions& options) {
+  if (options.plan_artifact) {
+    return std::make_unique<ArtifactSource>(options);
+  }
+  return std::make_unique<LoadedPlan>(options);
+}
+
 } // namespace
 
 event::ExitCode run_deploy(const RunOptions& options, SignalWatch& signals) {
-  LoadedPlan source(options);
+  if (options.interactive) {
+    require_terminal();
+  }
+  const auto owned_source = make_source(options);
+  PlanSource& source = *owned_source;
   // Before anything is started that could inherit them.
   SecretVariables variables;
   const auto take = [&](const std::string& name) { return variables.take(name); };
@@ -75,13 +89,16 @@ event::ExitCode run_deploy(const RunOptions& options, SignalWatch& signals) {
   RunFrame frame(signals, source.reports(), source.webhooks(), take);
   return frame.run([&] {
     tell_started(frame, source, options);
-    if (!options.skip_checks) {
+    if (!options.skip_checks && !options.plan_artifact) {
       tell_no_checks(frame);
     }
     if (!has_webhooks(frame, source)) {
       return;
     }
-    if (auto prepared = prepare(frame, source, passwords)) {
+    auto prepared = prepare(frame, source, passwords);
+    if (prepared && options.interactive && !ask(frame, prepared->plan)) {
+      decline(frame, prepared->plan);
+    } else if (prepared) {
       deploy(frame, std::move(*prepared), options.nix_arguments);
     }
   });

@@ -30,7 +30,8 @@ constexpr std::array<ExitCodeInfo, 18> table{{
     {ExitCode::secret, "secret", "a login or secret was missing, wrong or refused"},
     {ExitCode::reporting, "reporting",
      "the deploy is good, but a report or webhook that was required could not be delivered"},
-    {ExitCode::interrupted, "interrupted", "stopped in an orderly way after SIGINT"},
+    {ExitCode::interrupted, "interrupted",
+     "stopped in an orderly way after SIGINT, or not begun because a person said no"},
     {ExitCode::terminated, "terminated", "stopped in an orderly way after SIGTERM"},
 }};
 

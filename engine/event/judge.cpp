@@ -214,7 +214,7 @@ ExitCode exit_code_of(const RunState& state) {
   ExitCode worst = worse(class_of_nodes(state), class_of_set_up(state));
   if (state.cancel)
     return worse(worst,
-                 state.cancel->signal == "SIGINT" ? ExitCode::interrupted : ExitCode::terminated);
+                 state.cancel->signal == "SIGTERM" ? ExitCode::terminated : ExitCode::interrupted);
   return worst == ExitCode::ok ? class_of_quiet(state) : worst;
 }
 

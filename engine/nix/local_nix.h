@@ -25,6 +25,12 @@ public:
   /// message as `error` beside `ok` (the first few of them: each costs an evaluation of that node).
   std::string evaluate(const EvaluateRequest& request, const ProgressSink& sink,
                        const Wait& wait) override;
+  LockedFlake lock(const std::string& flake, const std::vector<std::string>& nix_arguments,
+                   const Wait& wait) override;
+  /// Roots what it brought, too.
+  std::vector<bool> substitute(const std::vector<StorePath>& paths,
+                               const std::vector<std::string>& nix_arguments,
+                               const ProgressSink& sink, const Wait& wait) override;
   /// Roots derivations before and outputs after, too.
   std::vector<BuildResult> build(const std::vector<BuildGoal>& goals,
                                  const std::vector<std::string>& nix_arguments,

@@ -99,6 +99,15 @@ struct TargetBuildOutcome {
   BuildResult result;  ///< as the target's store has it
 };
 
+/// A flake as Nix found it. Where its source has no revision (uncommitted changes), `url` leads to
+/// whatever is there by then, and only `nar_hash` tells whether it is the same.
+struct LockedFlake {
+  std::string url;
+  std::string nar_hash; ///< of its source, "sha256-…"
+  bool locked = false;  ///< `url` itself names one source
+  bool operator==(const LockedFlake&) const = default;
+};
+
 class NixStore {
 public:
   virtual ~NixStore() = default;
@@ -109,6 +118,16 @@ public:
   /// The JSON of plan/flake_output.h. Throws Error{evaluation_failed} with Nix's message.
   virtual std::string evaluate(const EvaluateRequest& request, const ProgressSink& sink,
                                const Wait& wait) = 0;
+
+  /// What the reference leads to now. Throws Error{evaluation_failed} with Nix's message.
+  virtual LockedFlake lock(const std::string& flake, const std::vector<std::string>& nix_arguments,
+                           const Wait& wait) = 0;
+
+  /// Fetches these from the user's substituters, where those have them. Returns which are valid
+  /// then.
+  virtual std::vector<bool> substitute(const std::vector<StorePath>& paths,
+                                       const std::vector<std::string>& nix_arguments,
+                                       const ProgressSink& sink, const Wait& wait) = 0;
 
   /// Builds all goals in one go, keeps going after a failure; one result per goal, same order.
   virtual std::vector<BuildResult> build(const std::vector<BuildGoal>& goals,

@@ -21,8 +21,9 @@ class Run:
 
     count = 0
 
-    def __init__(self, folder, *arguments, terminal=None):
-        """`terminal`: a descriptor that belay gets as its stderr, as in a person's shell."""
+    def __init__(self, folder, *arguments, terminal=None, answers=False):
+        """`terminal`: a descriptor that belay gets as its stderr, as in a person's shell; with
+        `answers` as its stdin, too."""
         Run.count += 1
         self.folder = pathlib.Path(folder)
         self.out = FOLDER / f"out-{Run.count}"
@@ -32,7 +33,8 @@ class Run:
         with open(self.out / "console", "w", encoding="utf-8") as console:
             self.process = subprocess.Popen(
                 [binary(), "run", *reports, "--skip-checks", *arguments], cwd=folder,
-                env=_environment(terminal), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                env=_environment(terminal), stdin=terminal if answers else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=console if terminal is None else terminal)
 
     def wait(self):

@@ -50,9 +50,10 @@ class Terminal:
             whole, rest = WHOLE.match(rest + piece).groups()
             self.screen.write(whole)
 
-    def deploy(self, nodes, *arguments, **settings):
-        run = Run(flake.write(FOLDER / "flake", nodes, **settings), *arguments,
-                  terminal=self.theirs)
+    def deploy(self, nodes, *arguments, answers=False):
+        """`answers`: of somebody who also writes."""
+        run = Run(flake.write(FOLDER / "flake", nodes), *arguments, terminal=self.theirs,
+                  answers=answers)
         os.close(self.theirs)
         return run
 

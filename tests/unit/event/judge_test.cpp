@@ -167,6 +167,13 @@ TEST_CASE("the verdict of nodes") {
   }
 }
 
+TEST_CASE("a person who says no ends the run as one who interrupts it") {
+  RunState state;
+  fold(state, event_of(CancelRequested{"user", "", "nothing was begun"}));
+  CHECK(judge(state).exit_code == 130);
+  CHECK(judge(state).outcome == Outcome::cancelled);
+}
+
 TEST_CASE("the verdict before there are nodes") {
   const auto problem = [](const char* code, auto severity) {
     DiagnosticFound found;

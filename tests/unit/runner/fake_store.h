@@ -17,6 +17,9 @@ public:
   std::map<std::string, std::string> outputs; ///< flake -> JSON; absent = evaluation fails
   std::set<std::string> valid_paths;
   std::vector<nix::EvaluateRequest> requests;
+  std::map<std::string, nix::LockedFlake> locks; ///< absent = the flake cannot be had
+  std::set<std::string> substitutable;
+  std::vector<std::string> rooted;
 
   std::string evaluate(const nix::EvaluateRequest& request, const nix::ProgressSink&,
                        const Wait& wait) override {
@@ -35,6 +38,23 @@ public:
     }
     return result;
   }
+  nix::LockedFlake lock(const std::string& flake, const std::vector<std::string>&,
+                        const Wait&) override {
+    const auto found = locks.find(flake);
+    if (found == locks.end()) {
+      throw Error(ErrorKind::evaluation_failed, "locking the flake " + flake + ": no such flake");
+    }
+    return found->second;
+  }
+  std::vector<bool> substitute(const std::vector<StorePath>& paths, const std::vector<std::string>&,
+                               const nix::ProgressSink&, const Wait& wait) override {
+    for (const StorePath& path : paths) {
+      if (substitutable.contains(path.string())) {
+        valid_paths.insert(path.string());
+      }
+    }
+    return valid(paths, wait);
+  }
   std::string version(const Wait&) override { throw unexpected(); }
   std::vector<nix::BuildResult> build(const std::vector<nix::BuildGoal>&,
                                       const std::vector<std::string>&, const nix::ProgressSink&,
@@ -45,7 +65,11 @@ public:
                                   const std::vector<std::string>&) const override {
     throw unexpected();
   }
-  void root(const std::vector<StorePath>&, const Wait&) override { throw unexpected(); }
+  void root(const std::vector<StorePath>& paths, const Wait&) override {
+    for (const StorePath& path : paths) {
+      rooted.push_back(path.string());
+    }
+  }
   StorePath add_file(const std::filesystem::path&, const Wait&) override { throw unexpected(); }
   nix::ClosureSize closure_size(const std::vector<StorePath>&, const Wait&) override {
     throw unexpected();

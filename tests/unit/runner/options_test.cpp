@@ -3,7 +3,9 @@
 #include "runner/options_flags.h"
 #include "tests/catch.h"
 
+#include <algorithm>
 #include <map>
+#include <set>
 
 namespace belay::runner {
 namespace {
@@ -153,6 +155,8 @@ TEST_CASE("a quoted target passes through unchanged") {
 TEST_CASE("the other verbs") {
   CHECK(parsed<PlanOptions>({"plan"}).format == PlanFormat::table);
   CHECK(parsed<PlanOptions>({"plan", "--format", "json", "x#y"}).format == PlanFormat::json);
+  CHECK(parsed<PlanOptions>({"plan", "--format", "toml"}).format == PlanFormat::toml);
+  CHECK(parsed<PlanOptions>({"plan", "--out", "p.json"}).out == "p.json");
   CHECK(parsed<PlanOptions>({"plan", "x#y"}).overrides.targets == Words{"x#y"});
   CHECK(parsed<CheckOptions>({"check", "--plan", "p"}).plan_file == "p");
   CHECK(parsed<ReportOptions>({"report", "--from", "e"}).from == "e");
@@ -207,7 +211,7 @@ TEST_CASE("a usage error names the flag, the nearest one and the help") {
       {"schema plan events", "unexpected argument \"events\""},
       {"schema plan --plan x", "unknown flag --plan"},
       {"plan --events x", "unknown flag --events"},
-      {"plan --format xml", "flag --format: expected table or json"},
+      {"plan --format xml", "flag --format: expected table, json or toml"},
       {"ru", "unknown verb \"ru\"; did you mean run?"},
       {".", "unknown verb \".\""},
       {"--verison", "unknown flag --verison before the verb; did you mean --version?"},
@@ -221,6 +225,40 @@ TEST_CASE("a usage error names the flag, the nearest one and the help") {
     CHECK(text.find("--help\n") != std::string::npos);
   }
   CHECK(error_of({}).find("a verb is missing") != std::string::npos);
+}
+
+TEST_CASE("what was settled in an artifact cannot be given again") {
+  const auto refused = [](const Words& more) {
+    Words words{"run", "--plan-artifact", "plan.json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const auto result = parse_options(words);
+    const auto* error = std::get_if<UsageError>(&result);
+    return error ? error->message : std::string();
+  };
+  CHECK(refused({}).empty());
+  CHECK(refused({"."}).starts_with("TARGET arguments and --plan-artifact exclude each other"));
+  CHECK(refused({"--plan", "p.yaml"}).starts_with("flag --plan and --plan-artifact exclude"));
+  // Whatever `plan` has a flag for was settled there, but for these.
+  const std::set<std::string_view> free{"--parallel", "--grace", "--debug-logs", "--help"};
+  const std::map<std::string_view, std::string> values{
+      {"stop|continue", "stop"}, {"auto|libssh2|openssh", "auto"}, {"BOOL", "true"}};
+  for (const Flag* flag : flags_of(Verb::run)) {
+    if (flag->name == "--plan-artifact" || flag->name == "--help") {
+      continue;
+    }
+    INFO(flag->name);
+    Words words{std::string(flag->name)};
+    if (!flag->is_switch()) {
+      words.push_back(values.contains(flag->value) ? values.at(flag->value) : "5");
+    }
+    const auto of_plan = flags_of(Verb::plan);
+    const bool settled = std::find(of_plan.begin(), of_plan.end(), flag) != of_plan.end() &&
+                         !free.contains(flag->name);
+    CHECK(refused(words).find(settled ? "exclude each other" : "") != std::string::npos);
+    CHECK(refused(words).empty() == !settled);
+  }
+  CHECK(parsed<RunOptions>({"run", "--plan-artifact", "p", "--", "--offline"}).nix_arguments ==
+        Words{"--offline"});
 }
 
 TEST_CASE("ssh-opts may begin with a dash, also alone and empty") {
@@ -248,7 +286,7 @@ TEST_CASE("each flag of the table is taken by the parser, in each of its verbs")
                                                        {"stop|continue", "stop"},
                                                        {"SECONDS", "5"},
                                                        {"N", "5"},
-                                                       {"table|json", "json"},
+                                                       {"table|json|toml", "toml"},
                                                        {"TARGET…", "a"},
                                                        {"PATH|-|fd:N", "fd:1"},
                                                        {"FILE", "f"},
