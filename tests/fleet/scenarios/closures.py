@@ -68,3 +68,17 @@ def nothing_activates_what_the_target_built(fleet):
     assert 'profile "system": nothing activates /nix/store/' in lock["msg"], lock
     check.untouched(web)
     check.quiet(web)
+
+
+@hosts(1)
+def plain_system_in_each_mode(fleet):
+    """What switch-to-configuration is told where there is no deploy-rs-activate to tell it."""
+    [web] = fleet
+    check.ended(deploy({"web-1": node(web, system_alone("one"))}), 0)
+    check.ended(deploy({"web-1": node(web, system_alone("two"))}, "--dry-activate"), 0)
+    check.runs(web, 1, "one", "one:switch two:dry-activate")
+    check.ended(deploy({"web-1": node(web, system_alone("two"))}, "--boot"), 0)
+    check.runs(web, 2, "two", "one:switch two:dry-activate two:boot")
+    run = check.ended(deploy({"web-1": node(web, system_alone("three", "exit 4\n"))}, "--boot"), 11)
+    check.rolled_back(run, web, "activation", 3, 2)
+    check.runs(web, 2, "two", "one:switch two:dry-activate two:boot three:boot two:boot")
