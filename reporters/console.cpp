@@ -85,6 +85,7 @@ struct ConsoleReporter::Lines {
   }
   void operator()(const event::DiagnosticFound& p) const { console.say_diagnostic(event, p); }
   void operator()(const event::EvaluateFinished&) const { console.say_evaluate(state); }
+  void operator()(const event::CheckFinished& p) const { console.say_check(p); }
   void operator()(const event::BuildFinished& p) const {
     if (!p.built_on.empty())
       return console.say_build_there(event, p);
@@ -149,6 +150,7 @@ struct ConsoleReporter::Lines {
 void ConsoleReporter::report(const Event& event, const RunState& state) {
   const bool past_builds = event.subject.stage && !is_build_here(event, state) &&
                            *event.subject.stage != Stage::evaluate &&
+                           *event.subject.stage != Stage::check &&
                            std::holds_alternative<event::StageStarted>(event.payload);
   const auto* ended = std::get_if<event::StageFinished>(&event.payload);
   const bool build_failed =
@@ -174,6 +176,16 @@ void ConsoleReporter::say_evaluate(const RunState& state) {
   const bool good = state.evaluate->outcome == Outcome::success;
   say(table_.format_wide("evaluate", "", format_duration(state.evaluate->duration),
                          good ? "" : "FAILED"));
+}
+
+void ConsoleReporter::say_check(const event::CheckFinished& finished) {
+  const std::string_view result = finished.outcome == Outcome::success     ? ""
+                                  : finished.outcome == Outcome::cancelled ? "cancelled"
+                                                                           : "FAILED";
+  std::string text = finished.flake;
+  if (!finished.failed.empty())
+    text += ": " + join(finished.failed, ", ");
+  say(table_.format_wide("check", text, format_duration(finished.duration), result));
 }
 
 void ConsoleReporter::say_plan(const RunState& state) {

@@ -34,6 +34,7 @@ private:
   void say(const std::string& line, Tone tone = Tone::none) const { say({"", line, tone}); }
   void say_header(const event::RunStarted& started);
   void say_evaluate(const event::RunState& state);
+  void say_check(const event::CheckFinished& finished);
   void say_plan(const event::RunState& state);
   void say_builds(const event::RunState& state);
   void say_build_there(const event::Event& event, const event::BuildFinished& built);

@@ -114,6 +114,14 @@ void ConsoleReporter::say_failures(const RunState& state) {
     say(" evaluate  " + cut_to(one_line(error), 1000));
     say_log(state.evaluate_log);
   }
+  for (const event::CheckState& check : state.checks)
+    if (check.finished.outcome == Outcome::failure || check.finished.outcome == Outcome::error) {
+      const std::string error = one_line(check.finished.error);
+      say(" check  " + cut_to(one_line(join(check.finished.failed, ", ")) + " of " +
+                                  one_line(check.finished.flake) + ": " + error,
+                              1000));
+      say_log(check.log, error);
+    }
   std::size_t failures = 0;
   for (const bool causes : {true, false}) // and then those that only followed from them
     for (const NodeState& node : state.nodes)

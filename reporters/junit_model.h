@@ -9,9 +9,10 @@
 #include <vector>
 
 // A run as test suites: one for each node with a case for each stage of each profile, and before
-// them "(plan)" with `load` and `evaluate`, so that a run which failed early is no empty report.
-// What happened is decided here; how it is written is junit.cpp's. The rule above all others:
-// nothing is green unless it was said to be good, and a profile that was rolled back is red.
+// them "(plan)" with `load`, `evaluate` and the checks, so that a run which failed early is no
+// empty report. What happened is decided here; how it is written is junit.cpp's. The rule above all
+// others: nothing is green unless it was said to be good, and a profile that was rolled back is
+// red.
 
 namespace belay::reporters {
 

@@ -94,6 +94,37 @@ JunitCase evaluate_case(const RunState& state) {
   return result;
 }
 
+/// "check"; with several flakes, "check FLAKE", for no two cases may have one name.
+JunitCase check_case(const RunState& state, const event::CheckState& check) {
+  const bool several = state.started && state.started->flakes.size() > 1;
+  const event::CheckFinished& p = check.finished;
+  JunitCase result = named(state, several ? ("check " + p.flake).c_str() : "check");
+  result.seconds = static_cast<double>(p.duration.count()) / 1000.0;
+  if (p.outcome == Outcome::success)
+    return result;
+  const bool cancelled = p.outcome == Outcome::cancelled;
+  set(result, p.outcome == Outcome::failure ? Status::failure : Status::error,
+      cancelled ? reason_of(ErrorKind::cancelled) : event::reasons::check_failed,
+      cancelled ? "cancelled before the checks ended"
+                : (p.failed.empty() ? "" : join(p.failed, ", ") + ": ") + p.error);
+  result.log = check.log;
+  return result;
+}
+
+/// Checks are no part of every run: there are cases of those that began.
+void add_checks(const RunState& state, std::vector<JunitCase>& cases) {
+  for (const event::CheckState& check : state.checks)
+    cases.push_back(check_case(state, check));
+  if (!state.checking)
+    return;
+  JunitCase open = named(state, "check, not finished");
+  set(open, Status::error, event::reasons::state_unknown,
+      state.is_open() ? "not finished when this report was written"
+                      : "not finished when the run ended");
+  open.log = state.check_log;
+  cases.push_back(std::move(open));
+}
+
 bool is_red(const JunitCase& c) {
   return c.status == Status::failure || c.status == Status::error;
 }
@@ -130,6 +161,7 @@ JunitSuite plan_suite(const RunState& state) {
   suite.started_at = state.started_at;
   suite.properties = run_properties(state);
   suite.cases = {load_case(state), evaluate_case(state)};
+  add_checks(state, suite.cases);
   return suite;
 }
 

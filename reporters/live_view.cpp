@@ -27,6 +27,8 @@ std::string_view verb_of(Stage stage, bool dry) {
   switch (stage) {
   case Stage::evaluate:
     return "evaluating";
+  case Stage::check:
+    return "checking";
   case Stage::build:
     return "building";
   case Stage::sign:
@@ -116,6 +118,7 @@ struct LiveView::Fold {
   }
   void operator()(const event::DiagnosticFound&) const {}
   void operator()(const event::EvaluateFinished&) const { view.run_stage_ = {}; }
+  void operator()(const event::CheckFinished&) const { view.run_stage_ = {}; }
   void operator()(const event::BuildFinished&) const {}
   void operator()(const event::NodeQueued&) const {}
   void operator()(const event::NodeStarted&) const {}
@@ -123,7 +126,7 @@ struct LiveView::Fold {
     if (is_build_here() && view.builds_open_++ > 0)
       return;
     if (is_build_here() || event.subject.node.empty())
-      view.run_stage_ = {std::string(event::name_of(*event.subject.stage)), event.time};
+      view.run_stage_ = {std::string(event::name_of(*event.subject.stage)), "", event.time};
     else if (event.subject.stage)
       begin(view.working_[event.subject.node]);
   }
@@ -153,7 +156,10 @@ struct LiveView::Fold {
     ++view.done_;
     view.bad_ += p.outcome == Outcome::failure || p.outcome == Outcome::error ? 1 : 0;
   }
-  void operator()(const event::LogLine&) const {}
+  void operator()(const event::LogLine& p) const {
+    if (event.subject.stage == Stage::check && !view.run_stage_.name.empty())
+      view.run_stage_.text = without_hidden(one_line(p.text));
+  }
   void operator()(const event::Heartbeat&) const {}
   void operator()(const event::CancelRequested&) const { view.cancelled_ = true; }
   void operator()(const event::WebhookDelivered&) const {}
@@ -228,7 +234,8 @@ ConsoleLine LiveView::line_of(const std::string& node, const Work& work, std::si
 }
 
 ConsoleLine LiveView::run_stage_line(WallTime now) const {
-  const std::string text = builds_open_ == 0 ? ""
+  constexpr std::size_t widest = 28; // the time shall not jump
+  const std::string text = builds_open_ == 0 ? cut_to(run_stage_.text, widest)
                                              : std::to_string(builds_open_) +
                                                    (builds_open_ == 1 ? " profile" : " profiles");
   return table_.format_wide(run_stage_.name, text, elapsed(run_stage_.since, now));

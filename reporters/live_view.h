@@ -41,9 +41,10 @@ public:
 private:
   struct Fold; ///< one overload a payload
 
-  /// Evaluation and build, which are about no single node.
+  /// Evaluation, checks and build, which are about no single node.
   struct RunStage {
     std::string name; ///< empty: none
+    std::string text; ///< what it does, as far as it says
     WallTime since{};
   };
   struct Work {

@@ -28,11 +28,13 @@ ssh::SshOptions ssh_options(RunFrame& frame) {
 }
 
 run::StepRunnerOptions step_options(RunFrame& frame, run::Passwords passwords,
-                                    std::vector<std::string> nix_arguments) {
+                                    DeployOptions asked) {
   run::StepRunnerOptions options;
   options.run = frame.reports().emitter().run();
   options.holder_url = detect_trigger(environment_variable).url;
-  options.nix_arguments = std::move(nix_arguments);
+  options.nix_arguments = std::move(asked.nix_arguments);
+  options.result_folder = std::move(asked.result_folder);
+  options.check_signatures = asked.check_signatures;
   options.passwords = std::move(passwords);
   return options;
 }
@@ -40,11 +42,11 @@ run::StepRunnerOptions step_options(RunFrame& frame, run::Passwords passwords,
 /// The plan and all that its steps work with.
 class Deployment {
 public:
-  Deployment(RunFrame& frame, Prepared prepared, std::vector<std::string> nix_arguments)
+  Deployment(RunFrame& frame, Prepared prepared, DeployOptions options)
       : plan_(std::move(prepared.plan)), transport_(frame.processes(), ssh_options(frame)),
         agents_(agent_folders(environment_variable), system_name(), frame.store()),
         steps_(plan_, transport_, frame.store(), agents_,
-               step_options(frame, std::move(prepared.passwords), std::move(nix_arguments))) {}
+               step_options(frame, std::move(prepared.passwords), std::move(options))) {}
 
   const plan::Plan& plan() const { return plan_; }
   run::StepResult run(const run::Step& step, run::StepContext& context) {
@@ -60,10 +62,10 @@ private:
 
 } // namespace
 
-void deploy(RunFrame& frame, Prepared prepared, std::vector<std::string> nix_arguments) {
+void deploy(RunFrame& frame, Prepared prepared, DeployOptions options) {
   frame.reports().emit(run::announce(prepared.plan));
   const auto deployment =
-      std::make_shared<Deployment>(frame, std::move(prepared), std::move(nix_arguments));
+      std::make_shared<Deployment>(frame, std::move(prepared), std::move(options));
   frame.deploy(deployment->plan(), [deployment](const run::Step& step, run::StepContext& context) {
     return deployment->run(step, context);
   });

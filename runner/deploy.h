@@ -3,6 +3,7 @@
 
 #include "runner/prepare.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,9 +12,15 @@
 
 namespace belay::runner {
 
-/// Announces the nodes and works on them. `nix_arguments` are for the build. Everything that
-/// happens is told; nothing is returned, because the verdict is made from what was told.
-void deploy(RunFrame& frame, Prepared prepared, std::vector<std::string> nix_arguments);
+struct DeployOptions {
+  std::vector<std::string> nix_arguments;   ///< for the build
+  std::optional<std::string> result_folder; ///< links there keep what was built
+  bool check_signatures = false;            ///< targets take only what is signed
+};
+
+/// Announces the nodes and works on them. Everything that happens is told; nothing is returned,
+/// because the verdict is made from what was told.
+void deploy(RunFrame& frame, Prepared prepared, DeployOptions options);
 
 /// Announces the nodes and tells of each that it was not begun, because a person said no.
 void decline(RunFrame& frame, const plan::Plan& plan);

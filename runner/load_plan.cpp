@@ -42,7 +42,7 @@ LoadedPlan::LoadedPlan(const LoadOptions& options)
 
 /// A plan file that names no target because what it names is wrong must not lead to the default.
 void LoadedPlan::choose_targets() {
-  const bool from_line = !overrides_.targets.empty();
+  const bool from_line = !overrides_.targets.empty() || overrides_.file;
   const bool unreadable = file() && !file()->was_read;
   const bool wrong = file() && file()->targets_mark && file()->targets.empty();
   if (!from_line && (unreadable || wrong)) {
@@ -107,6 +107,7 @@ std::vector<nix::EvaluateRequest> LoadedPlan::evaluations() const {
   for (const std::string& flake : flakes()) {
     nix::EvaluateRequest& request = requests.emplace_back();
     request.flake = flake;
+    request.kind = overrides_.file ? plan::SourceKind::file : plan::SourceKind::flake;
     request.nix_arguments = nix_arguments_;
     std::copy_if(targets_.begin(), targets_.end(), std::back_inserter(request.selection),
                  [&](const plan::Target& target) { return target.flake == flake; });

@@ -30,6 +30,7 @@ public:
   std::vector<plan::Webhook> webhooks() const override;
   std::set<std::string> sudo_password_variables() const override;
   std::vector<std::string> flakes() const override;
+  std::vector<nix::EvaluateRequest> checks() const override { return evaluations(); }
   Made make(nix::NixStore& store, const nix::ProgressSink& sink, const Wait& wait) override;
 
   /// One request a flake. None where the plan file could not tell which flakes are meant.

@@ -175,9 +175,6 @@ private:
         return "unexpected argument \"" + shown(word) + '"';
       }
       const std::string name = word.substr(0, word.find('='));
-      if (is_missing_deploy_rs_flag(name)) {
-        return "flag " + name + " of deploy-rs is not supported";
-      }
       return "unknown flag " + shown(name) + did_you_mean(name, flag_names());
     }
     return std::nullopt;

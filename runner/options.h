@@ -29,6 +29,9 @@ struct RunOptions : LoadOptions {
   std::optional<std::string> plan_artifact; ///< deploy what this file holds; nothing is resolved
   bool interactive = false;                 ///< ask first
   bool skip_checks = false;
+  bool check_signatures = false; ///< `--checksigs`
+  bool keep_result = false;
+  std::string result_path = "./.deploy-gc"; ///< as in deploy-rs
   /// The flags that were given, by their long name without dashes: for run.started. Without the NIX
   /// ARGS, which may hold access tokens.
   std::map<std::string, std::string> given;

@@ -161,6 +161,9 @@ std::vector<Flag> make_flags() {
        "Deploy exactly what belay plan wrote to this file. What was settled there - targets, "
        "settings, plan file - cannot be given again.",
        text([](OptionsDraft & draft) -> auto& { return draft.run.plan_artifact; })},
+      {"--file", 'f', "FILE", loading, group_what,
+       "Read `deploy` from this file, not from a flake; targets are then NODE[.PROFILE].",
+       text(override_of(&plan::Overrides::file))},
 
       {"--dry-activate", 0, "", loading, group_policy,
        "Only show what the activation would do: the scripts run with DRY_ACTIVATE=1, nothing is "
@@ -189,6 +192,15 @@ std::vector<Flag> make_flags() {
        turn_on([](OptionsDraft & draft) -> auto& { return draft.run.interactive; })},
       {"--skip-checks", 's', "", run_only, group_policy, "Do not run the flake's checks first.",
        turn_on([](OptionsDraft & draft) -> auto& { return draft.run.skip_checks; })},
+      {"--checksigs", 'c', "", run_only, group_policy,
+       "Targets take nothing that is not signed by a key that they trust.",
+       turn_on([](OptionsDraft & draft) -> auto& { return draft.run.check_signatures; })},
+      {"--keep-result", 'k', "", run_only, group_policy,
+       "Keep what was built from the garbage collector, by links.",
+       turn_on([](OptionsDraft & draft) -> auto& { return draft.run.keep_result; })},
+      {"--result-path", 'r', "DIR", run_only, group_policy,
+       "Where these links are: DIR/NODE/PROFILE. Default: ./.deploy-gc.",
+       text([](OptionsDraft & draft) -> auto& { return draft.run.result_path; })},
 
       {"--ssh-user", 0, "USER", loading, group_settings, "User of the ssh login (sshUser).",
        text(setting(&Settings::ssh_user))},
@@ -318,7 +330,9 @@ std::span<const VerbInfo> verbs() {
        "[FLAGS] [TARGET…] [-- NIX ARGS…]",
        "print every problem of plan file and flake; touches no host",
        "Reads the plan file, evaluates the flake and prints every problem, one line each, on\n"
-       "stderr: for a merge request's pipeline.",
+       "stderr: for a merge request's pipeline. Builds nothing, so that `nix flake check` is no "
+       "part\n"
+       "of it.",
        {"belay check", "belay check --plan ci/production.yaml"}},
       {Verb::report,
        "report",
@@ -359,12 +373,6 @@ std::vector<const Flag*> flags_of(Verb verb) {
 
 std::span<const std::string_view> flag_groups() {
   return groups;
-}
-
-bool is_missing_deploy_rs_flag(std::string_view name) {
-  static constexpr std::array<std::string_view, 8> names{
-      "--file", "-f", "--checksigs", "-c", "-k", "--keep-result", "-r", "--result-path"};
-  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 } // namespace belay::runner

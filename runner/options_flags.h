@@ -62,7 +62,4 @@ std::vector<const Flag*> flags_of(Verb verb);
 /// The groups of flags, in the order in which help shows them.
 std::span<const std::string_view> flag_groups();
 
-/// A flag of deploy-rs that belay does not have yet.
-bool is_missing_deploy_rs_flag(std::string_view name);
-
 } // namespace belay::runner

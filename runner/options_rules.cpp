@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runner/options_rules.h"
 
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
 #include <algorithm>
 #include <array>
 
@@ -33,9 +36,25 @@ std::optional<std::string> check_artifact(const GivenFlags& given) {
   return std::nullopt;
 }
 
+/// Targets are read otherwise beside --file, wherever on the line that stands.
+std::optional<std::string> check_file(const OptionsDraft& draft) {
+  if (draft.plan.out) {
+    return "flag --file and --out exclude each other: an artifact holds a locked flake";
+  }
+  try {
+    plan::selected_targets(draft.load.overrides, nullptr);
+  } catch (const Error& error) {
+    return one_line(error.message());
+  }
+  return std::nullopt;
+}
+
 } // namespace
 
 std::optional<std::string> check_together(const GivenFlags& given, const OptionsDraft& draft) {
+  if (draft.load.overrides.file && !draft.run.plan_artifact) {
+    return check_file(draft);
+  }
   return draft.run.plan_artifact ? check_artifact(given) : std::nullopt;
 }
 

@@ -29,6 +29,9 @@ public:
   virtual std::set<std::string> sudo_password_variables() const = 0;
   virtual std::vector<std::string> flakes() const = 0; ///< each once, in the order of the targets
 
+  /// Whose checks are to be made before a deploy; none of a plan that was settled before.
+  virtual std::vector<nix::EvaluateRequest> checks() const { return {}; }
+
   /// What make() gives. `evaluation_error` says why there is no plan though nothing may be wrong
   /// with what the user wrote.
   struct Made {

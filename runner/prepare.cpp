@@ -2,6 +2,9 @@
 #include "runner/prepare.h"
 
 #include "engine/base/error.h"
+#include "engine/nix/sign.h"
+#include "runner/ci_context.h"
+#include "runner/flake_checks.h"
 
 #include <memory>
 
@@ -101,10 +104,32 @@ bool fetch_passwords(RunFrame& frame, const SudoPasswords& passwords, const std:
   return true;
 }
 
+/// $LOCAL_KEY signs what goes from here to the nodes, as in deploy-rs.
+bool sign_with_key(RunFrame& frame, plan::Plan& plan) {
+  const std::string file = environment_variable("LOCAL_KEY").value_or("");
+  if (file.empty()) {
+    return true;
+  }
+  try {
+    nix::check_signing_key(file);
+  } catch (const Error& error) {
+    frame.tell_problem(error.reason(), {}, error.message());
+    return false;
+  }
+  for (auto& node : plan.nodes) {
+    for (auto& profile : node.profiles) {
+      if (!profile.remote_build) { // what is built there never was here
+        profile.signing_key = file;
+      }
+    }
+  }
+  return true;
+}
+
 } // namespace
 
-std::optional<Prepared> prepare(RunFrame& frame, PlanSource& source,
-                                const SudoPasswords& passwords) {
+std::optional<Prepared> prepare(RunFrame& frame, PlanSource& source, const SudoPasswords& passwords,
+                                const std::vector<nix::EvaluateRequest>& checks) {
   auto plan = evaluate(frame, source);
   if (!plan) {
     return std::nullopt;
@@ -115,7 +140,8 @@ std::optional<Prepared> prepare(RunFrame& frame, PlanSource& source,
                        "nothing is selected: no node to deploy");
     return std::nullopt;
   }
-  if (!fetch_passwords(frame, passwords, source.file_name(), prepared)) {
+  if (!fetch_passwords(frame, passwords, source.file_name(), prepared) ||
+      !sign_with_key(frame, prepared.plan) || !check_flakes(frame, checks)) {
     return std::nullopt;
   }
   return prepared;

@@ -18,9 +18,10 @@ struct Prepared {
   run::Passwords passwords;
 };
 
-/// Makes the plan, tells the evaluation's end and every problem, and fetches passwords. nullopt
-/// where the run ends here: why was told. `source` outlives the frame.
-std::optional<Prepared> prepare(RunFrame& frame, PlanSource& source,
-                                const SudoPasswords& passwords);
+/// Makes the plan, tells the evaluation's end and every problem, fetches passwords and has the
+/// flakes of `checks` checked (none: --skip-checks). nullopt where the run ends here: why was told.
+/// `source` outlives the frame.
+std::optional<Prepared> prepare(RunFrame& frame, PlanSource& source, const SudoPasswords& passwords,
+                                const std::vector<nix::EvaluateRequest>& checks);
 
 } // namespace belay::runner

@@ -49,13 +49,10 @@ void tell_started(RunFrame& frame, const PlanSource& source, const RunOptions& o
   frame.reports().emit(std::move(started));
 }
 
-void tell_no_checks(RunFrame& frame) {
-  event::DiagnosticFound found;
-  found.severity = event::DiagnosticFound::Severity::warning;
-  found.code = "checks-not-run";
-  frame.reports().emit(std::move(found), {}, event::Level::warn,
-                       "no flake checks were run: this version has none; --skip-checks says so "
-                       "without this line");
+DeployOptions deploy_options(const RunOptions& options) {
+  return {options.nix_arguments,
+          options.keep_result ? std::optional(options.result_path) : std::nullopt,
+          options.check_signatures};
 }
 
 /// A webhook that cannot be told is found before anything is done, not after.
@@ -89,17 +86,15 @@ event::ExitCode run_deploy(const RunOptions& options, SignalWatch& signals) {
   RunFrame frame(signals, source.reports(), source.webhooks(), take);
   return frame.run([&] {
     tell_started(frame, source, options);
-    if (!options.skip_checks && !options.plan_artifact) {
-      tell_no_checks(frame);
-    }
     if (!has_webhooks(frame, source)) {
       return;
     }
-    auto prepared = prepare(frame, source, passwords);
+    const auto checks = options.skip_checks ? std::vector<nix::EvaluateRequest>() : source.checks();
+    auto prepared = prepare(frame, source, passwords, checks);
     if (prepared && options.interactive && !ask(frame, prepared->plan)) {
       decline(frame, prepared->plan);
     } else if (prepared) {
-      deploy(frame, std::move(*prepared), options.nix_arguments);
+      deploy(frame, std::move(*prepared), deploy_options(options));
     }
   });
 }

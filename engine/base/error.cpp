@@ -19,6 +19,8 @@ std::string_view reason_of(ErrorKind kind) {
     return "build-failed";
   case ErrorKind::no_activation:
     return "no-activation";
+  case ErrorKind::sign_failed:
+    return "sign-failed";
   case ErrorKind::copy_failed:
     return "copy-failed";
   case ErrorKind::unreachable:

@@ -22,6 +22,7 @@ enum class ErrorKind {
   evaluation_failed,     ///< `nix eval` failed
   build_failed,          ///< a derivation failed to build
   no_activation,         ///< a closure has no program that activates it
+  sign_failed,           ///< the closure could not be signed
   copy_failed,           ///< the closure could not be copied
   unreachable,           ///< no connection: no route, refused, reset, timed out, name unknown
   host_key_mismatch,     ///< the host is not who we expect

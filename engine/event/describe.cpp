@@ -76,6 +76,11 @@ struct Describe {
     return "evaluation " + std::string(verb(p.outcome)) + " in " + format_duration(p.duration) +
            because(p.error);
   }
+  std::string operator()(const CheckFinished& p) const {
+    const std::string what = p.failed.empty() ? "checks" : join(p.failed, ", ");
+    return what + " of " + p.flake + " " + std::string(verb(p.outcome)) + " in " +
+           format_duration(p.duration) + because(p.error);
+  }
   std::string operator()(const BuildFinished& p) const {
     const std::string there = p.built_on.empty() ? "" : " of " + p.built_on;
     if (p.cached)

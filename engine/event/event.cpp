@@ -38,15 +38,16 @@ constexpr NameTable<Level, 4> levels{{{{Level::debug, "debug"},
                                        {Level::warn, "warn"},
                                        {Level::error, "error"}}}};
 
-constexpr NameTable<Stage, 9> stages{{{{Stage::evaluate, "evaluate"},
-                                       {Stage::build, "build"},
-                                       {Stage::sign, "sign"},
-                                       {Stage::copy, "copy"},
-                                       {Stage::lock, "lock"},
-                                       {Stage::activate, "activate"},
-                                       {Stage::confirm, "confirm"},
-                                       {Stage::verify, "verify"},
-                                       {Stage::rollback, "rollback"}}}};
+constexpr NameTable<Stage, 10> stages{{{{Stage::evaluate, "evaluate"},
+                                        {Stage::check, "check"},
+                                        {Stage::build, "build"},
+                                        {Stage::sign, "sign"},
+                                        {Stage::copy, "copy"},
+                                        {Stage::lock, "lock"},
+                                        {Stage::activate, "activate"},
+                                        {Stage::confirm, "confirm"},
+                                        {Stage::verify, "verify"},
+                                        {Stage::rollback, "rollback"}}}};
 
 constexpr NameTable<Mode, 3> modes{
     {{{Mode::activate, "activate"}, {Mode::dry_activate, "dry-activate"}, {Mode::boot, "boot"}}}};
@@ -63,16 +64,13 @@ constexpr NameTable<RollbackTrigger, 4> triggers{
       {RollbackTrigger::run_failed, "run-failed"}}}};
 
 constexpr std::array<std::string_view, std::variant_size_v<Payload>> types{
-    "run.started",       "plan.resolved",
-    "diagnostic",        "evaluate.finished",
-    "build.finished",    "node.queued",
-    "node.started",      "stage.started",
-    "stage.progress",    "stage.finished",
-    "stage.retrying",    "node.rolled_back",
-    "node.finished",     "log",
-    "heartbeat",         "cancel.requested",
-    "webhook.delivered", "webhook.failed",
-    "run.finished"};
+    "run.started",       "plan.resolved",    "diagnostic",
+    "evaluate.finished", "check.finished",   "build.finished",
+    "node.queued",       "node.started",     "stage.started",
+    "stage.progress",    "stage.finished",   "stage.retrying",
+    "node.rolled_back",  "node.finished",    "log",
+    "heartbeat",         "cancel.requested", "webhook.delivered",
+    "webhook.failed",    "run.finished"};
 
 } // namespace
 

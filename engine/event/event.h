@@ -24,8 +24,9 @@ namespace belay::event {
 /// How something ended. Closed; docs/events.md gives the meaning of each.
 enum class Outcome { success, failure, error, cancelled, skipped };
 enum class Level { debug, info, warn, error };
-/// What a node goes through, in order; `evaluate` and `build` also appear without a node.
-enum class Stage { evaluate, build, sign, copy, lock, activate, confirm, verify, rollback };
+/// What a node goes through, in order; `evaluate`, `check` and `build` also appear without a node,
+/// `check` never with one.
+enum class Stage { evaluate, check, build, sign, copy, lock, activate, confirm, verify, rollback };
 /// What became of a rollback.
 enum class Rollback { none, succeeded, failed, unknown };
 /// What the run does with closures: activates them, tries their scripts without any effect, or has
@@ -49,6 +50,7 @@ std::optional<RollbackTrigger> rollback_trigger_from(std::string_view name);
 
 /// `reason` values are open, low-cardinality, kebab-case: reason_of(ErrorKind) or one of these.
 namespace reasons {
+inline constexpr std::string_view check_failed = "check-failed";
 inline constexpr std::string_view activation_failed = "activation-failed";
 inline constexpr std::string_view activation_timeout = "activation-timeout";
 inline constexpr std::string_view confirm_timeout = "confirm-timeout";
@@ -126,6 +128,14 @@ struct EvaluateFinished {
   std::string error; ///< empty on success
 };
 
+struct CheckFinished { ///< the checks of one flake
+  std::string flake;
+  Outcome outcome = Outcome::success;
+  Duration duration{};
+  std::vector<std::string> failed; ///< "checks.x86_64-linux.deploy-schema", where it is known
+  std::string error;               ///< what they said, a paragraph each; empty on success
+};
+
 struct BuildFinished { ///< one derivation that a node needs
   std::string derivation;
   std::vector<std::string> outputs;
@@ -158,12 +168,12 @@ struct StageFinished {
   Duration duration{};
   std::optional<bool> changed; ///< stages that can tell: copy, activate
   int attempts = 1;
-  std::optional<int> exit_status;       ///< of the script, where one ran
-  std::optional<std::uint64_t> bytes;   ///< copy: what went over the wire
-  std::optional<int> generation_before; ///< lock: recorded
-  std::optional<int> generation_after;  ///< activate, verify
-  std::map<std::string, std::string>
-      details; ///< "confirm_path", "reboot_protection", "drift", "detach", "built_on", "store_access"
+  std::optional<int> exit_status;             ///< of the script, where one ran
+  std::optional<std::uint64_t> bytes;         ///< copy: what went over the wire
+  std::optional<int> generation_before;       ///< lock: recorded
+  std::optional<int> generation_after;        ///< activate, verify
+  std::map<std::string, std::string> details; ///< "confirm_path", "reboot_protection", "drift",
+                                              ///< "detach", "built_on", "store_access"
 };
 
 struct StageRetrying {
@@ -242,9 +252,9 @@ struct RunFinished {
 };
 
 using Payload =
-    std::variant<RunStarted, PlanResolved, DiagnosticFound, EvaluateFinished, BuildFinished,
-                 NodeQueued, NodeStarted, StageStarted, StageProgress, StageFinished, StageRetrying,
-                 NodeRolledBack, NodeFinished, LogLine, Heartbeat, CancelRequested,
+    std::variant<RunStarted, PlanResolved, DiagnosticFound, EvaluateFinished, CheckFinished,
+                 BuildFinished, NodeQueued, NodeStarted, StageStarted, StageProgress, StageFinished,
+                 StageRetrying, NodeRolledBack, NodeFinished, LogLine, Heartbeat, CancelRequested,
                  WebhookDelivered, WebhookFailed, RunFinished>;
 
 /// "run.started", "stage.finished", … : the `type` of a payload.

@@ -206,6 +206,9 @@ std::optional<Payload> decode_payload(std::string_view type, const Record& data)
     return decode_diagnostic(data);
   if (type == "evaluate.finished")
     return EvaluateFinished{data.outcome(), data.duration("duration_s"), data.text("error")};
+  if (type == "check.finished")
+    return CheckFinished{data.text("flake"), data.outcome(), data.duration("duration_s"),
+                         data.texts("failed"), data.text("error")};
   if (type == "build.finished")
     return BuildFinished{data.text("drv"),       data.texts("outputs"),       data.outcome(),
                          data.boolean("cached"), data.duration("duration_s"), data.text("reason"),

@@ -105,6 +105,13 @@ struct Encode {
     out.field("duration_s", p.duration);
     out.field("error", text_or_null(p.error));
   }
+  void operator()(const CheckFinished& p) const {
+    out.field("flake", p.flake);
+    out.field("outcome", name_of(p.outcome));
+    out.field("duration_s", p.duration);
+    out.field("failed", p.failed);
+    out.field("error", text_or_null(p.error));
+  }
   void operator()(const BuildFinished& p) const {
     out.field("drv", p.derivation);
     out.field("outputs", p.outputs);

@@ -48,6 +48,10 @@ struct Walk {
   }
   void operator()(DiagnosticFound& p) const { texts(p.code, p.file, p.hint); }
   void operator()(EvaluateFinished& p) const { texts(p.error); }
+  void operator()(CheckFinished& p) const {
+    texts(p.flake, p.error);
+    texts_of(p.failed);
+  }
   void operator()(BuildFinished& p) const {
     texts(p.derivation, p.reason, p.built_on);
     texts_of(p.outputs);

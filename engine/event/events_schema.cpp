@@ -57,7 +57,8 @@ Json outcome() {
 }
 
 Json stage() {
-  return open_text("open; now: evaluate build sign copy lock activate confirm verify rollback");
+  return open_text(
+      "open; now: evaluate check build sign copy lock activate confirm verify rollback");
 }
 
 Json run_started() {
@@ -171,6 +172,11 @@ std::vector<std::pair<const char*, Json>> payloads() {
       {"evaluate.finished", record({{"outcome", outcome()},
                                     {"duration_s", of_type("number")},
                                     {"error", nullable("string")}})},
+      {"check.finished", record({{"flake", of_type("string")},
+                                 {"outcome", outcome()},
+                                 {"duration_s", of_type("number")},
+                                 {"failed", list_of(of_type("string"))},
+                                 {"error", nullable("string")}})},
       {"build.finished", record({{"drv", of_type("string")},
                                  {"outputs", list_of(of_type("string"))},
                                  {"outcome", outcome()},

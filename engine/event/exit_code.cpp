@@ -24,7 +24,7 @@ constexpr std::array<ExitCodeInfo, 18> table{{
      "every failed node failed to be reached before it was touched"},
     {ExitCode::deadline, "deadline", "a deadline passed before a node was touched"},
     {ExitCode::lock_held, "lock-held", "another deploy holds a node"},
-    {ExitCode::evaluation, "evaluation", "evaluation failed"},
+    {ExitCode::evaluation, "evaluation", "evaluation or a check of the flake failed"},
     {ExitCode::build, "build", "a build failed before any node was touched"},
     {ExitCode::copy, "copy", "a closure could not be signed, copied or trusted"},
     {ExitCode::secret, "secret", "a login or secret was missing, wrong or refused"},

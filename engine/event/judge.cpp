@@ -68,6 +68,7 @@ ExitCode class_of_stage(std::optional<Stage> stage) {
     return ExitCode::failed;
   switch (*stage) {
   case Stage::evaluate:
+  case Stage::check:
     return ExitCode::evaluation;
   case Stage::build:
     return ExitCode::build;
@@ -104,7 +105,7 @@ ExitCode class_of_reason(std::string_view reason, const NodeState& node, const R
     return ExitCode::evaluation;
   if (is(ErrorKind::build_failed))
     return ExitCode::build;
-  if (is(ErrorKind::copy_failed))
+  if (is(ErrorKind::sign_failed) || is(ErrorKind::copy_failed))
     return ExitCode::copy;
   return class_of_stage(broken_stage(node));
 }
@@ -178,6 +179,8 @@ bool all_skipped_by_plan(const RunState& state) {
 ExitCode class_of_diagnostic(const DiagnosticFound& diagnostic) {
   if (diagnostic.severity != DiagnosticFound::Severity::error)
     return ExitCode::ok;
+  if (diagnostic.code == reason_of(ErrorKind::sign_failed))
+    return ExitCode::copy;
   for (const ErrorKind kind : {ErrorKind::evaluation_failed, ErrorKind::cancelled})
     if (diagnostic.code == reason_of(kind))
       return kind == ErrorKind::cancelled ? ExitCode::ok : ExitCode::evaluation;
@@ -193,9 +196,14 @@ ExitCode class_of_set_up(const RunState& state) {
   ExitCode worst = ExitCode::ok;
   for (const DiagnosticState& found : state.diagnostics)
     worst = worse(worst, class_of_diagnostic(found.diagnostic));
-  if (state.evaluate && state.evaluate->outcome != Outcome::success &&
-      !(state.evaluate->outcome == Outcome::cancelled && state.cancel))
+  const auto went_wrong = [&](Outcome outcome) {
+    return outcome != Outcome::success && !(outcome == Outcome::cancelled && state.cancel);
+  };
+  if (state.evaluate && went_wrong(state.evaluate->outcome))
     worst = worse(worst, ExitCode::evaluation);
+  for (const CheckState& check : state.checks)
+    if (went_wrong(check.finished.outcome))
+      worst = worse(worst, ExitCode::evaluation);
   return worst;
 }
 

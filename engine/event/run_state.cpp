@@ -4,6 +4,7 @@
 #include "engine/base/text.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace belay::event {
 
@@ -68,6 +69,8 @@ std::string& log_of(RunState& state, const Subject& subject) {
     return stage->log;
   if (!subject.node.empty())
     return node_of(state, subject.node).log;
+  if (subject.stage == Stage::check)
+    return state.check_log;
   return subject.stage == Stage::evaluate ? state.evaluate_log : state.build_log;
 }
 
@@ -110,6 +113,12 @@ struct Fold {
     state.evaluate = p;
     state.evaluate_message = event.message;
   }
+  void operator()(const CheckFinished& p) const {
+    keep_tail(state.check_log,
+              p.outcome == Outcome::success ? good_log_tail_limit : log_tail_limit);
+    state.checks.push_back({p, std::exchange(state.check_log, {})});
+    state.checking = false;
+  }
   void operator()(const BuildFinished& p) const {
     if (p.outcome == Outcome::success && p.built_on.empty())
       ++(p.cached ? state.cached : state.built);
@@ -122,6 +131,8 @@ struct Fold {
       node.host = p.host;
   }
   void operator()(const StageStarted&) const {
+    if (event.subject.node.empty() && event.subject.stage == Stage::check)
+      state.checking = true;
     if (StageState* stage = stage_of(state, event.subject)) {
       stage->started = true;
       stage->started_at = event.time;

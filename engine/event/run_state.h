@@ -66,6 +66,11 @@ struct DiagnosticState {
   std::string message;
 };
 
+struct CheckState { ///< of one flake
+  CheckFinished finished;
+  std::string log; ///< its last bytes
+};
+
 struct RunState {
   std::string run;
   std::optional<RunStarted> started;
@@ -73,6 +78,9 @@ struct RunState {
   std::vector<DiagnosticState> diagnostics;
   std::optional<EvaluateFinished> evaluate;
   std::string evaluate_message;
+  std::vector<CheckState> checks;      ///< as they ended
+  bool checking = false;               ///< a check began and did not end
+  std::string check_log;               ///< of the one that goes on; its last bytes
   std::string evaluate_log, build_log; ///< tails of what has no node
   int built = 0, cached = 0;           ///< derivations, by the runner
   std::vector<NodeState> nodes;        ///< in the order of plan.resolved

@@ -42,6 +42,7 @@ struct CutLists {
     for (PlanResolved::Node& node : p.nodes)
       cut_list(node.profiles, items);
   }
+  void operator()(CheckFinished& p) const { cut_list(p.failed, items); }
   void operator()(BuildFinished& p) const { cut_list(p.outputs, items); }
   void operator()(StageFinished& p) const { cut_map(p.details, items); }
   void operator()(Heartbeat& p) const { cut_list(p.running, items); }

@@ -13,16 +13,6 @@ namespace {
 
 using Failures = std::vector<std::optional<BuildFailure>>;
 
-/// Everything in the store that needs `derivation`, itself included. The way up is taken, not each
-/// goal's way down (`-qR`), because failures are few and goals may be thousands.
-std::set<std::string> dependents(ProcessRunner& runner, const std::string& derivation,
-                                 const Wait& wait) {
-  const auto lines = split_white_space(
-      run_query(runner, nix_process({"nix-store", "--query", "--referrers-closure", derivation}),
-                wait, "asking what needs " + derivation));
-  return {lines.begin(), lines.end()};
-}
-
 /// The message without the log lines that Nix repeats in it: there is more of them in our tail.
 std::string without_log(const std::string& message) {
   std::vector<std::string> kept;
@@ -61,6 +51,20 @@ bool all_known(const Failures& failures) {
 }
 
 } // namespace
+
+// The way up is taken, not each goal's way down (`-qR`), because failures are few and goals may be
+// thousands.
+std::set<std::string> dependents(ProcessRunner& runner, const std::string& derivation,
+                                 const Wait& wait) {
+  const auto lines = split_white_space(
+      run_query(runner, nix_process({"nix-store", "--query", "--referrers-closure", derivation}),
+                wait, "asking what needs " + derivation));
+  return {lines.begin(), lines.end()};
+}
+
+std::string with_log(const LogFollower::Failure& failure, const LogFollower& log) {
+  return describe(failure.derivation, failure.message, log);
+}
 
 Failures failures_of(ProcessRunner& runner, std::span<const StorePath> goals,
                      const LogFollower& log, const std::string& ended_by, const Wait& wait) {

@@ -6,7 +6,9 @@
 #include "engine/nix/log_follower.h"
 
 #include <optional>
+#include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace belay::nix {
@@ -23,5 +25,12 @@ std::vector<std::optional<BuildFailure>> failures_of(ProcessRunner& runner,
                                                      std::span<const StorePath> goals,
                                                      const LogFollower& log,
                                                      const std::string& ended_by, const Wait& wait);
+
+/// Everything in the store that needs `derivation`, itself included.
+std::set<std::string> dependents(ProcessRunner& runner, const std::string& derivation,
+                                 const Wait& wait);
+
+/// The message of a failure with the tail of the derivation's log, once.
+std::string with_log(const LogFollower::Failure& failure, const LogFollower& log);
 
 } // namespace belay::nix

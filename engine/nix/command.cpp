@@ -84,7 +84,10 @@ void put_cause_first(std::vector<std::string>& lines) {
 } // namespace
 
 std::vector<std::string> nix_command(std::string_view verb) {
-  return {"nix", std::string(verb), "--extra-experimental-features", "nix-command flakes"};
+  std::vector<std::string> argv = split_white_space(verb);
+  argv.insert(argv.begin(), "nix");
+  argv.insert(argv.end(), {"--extra-experimental-features", "nix-command flakes"});
+  return argv;
 }
 
 ProcessSpec nix_process(std::vector<std::string> argv) {
@@ -153,6 +156,13 @@ std::vector<std::string> build_arguments(const std::vector<std::string>& nix_arg
     }
   }
   return kept;
+}
+
+std::vector<std::string> classic_arguments(std::vector<std::string> nix_arguments) {
+  std::erase_if(nix_arguments, [](const std::string& argument) {
+    return argument == "-L" || argument == "--print-build-logs"; // they print them anyway
+  });
+  return nix_arguments;
 }
 
 std::string readable_error(std::string_view text) {

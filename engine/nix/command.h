@@ -14,7 +14,7 @@
 
 namespace belay::nix {
 
-/// argv of the new command line (`nix eval`, `nix copy`); it is experimental to this day, so it is
+/// argv of the new command line ("eval", "flake check"); it is experimental to this day, so it is
 /// switched on beside whatever the user's settings say.
 std::vector<std::string> nix_command(std::string_view verb);
 
@@ -40,6 +40,10 @@ std::vector<std::vector<StorePath>> batches(std::span<const StorePath> paths);
 /// What of the user's NIX ARGS `nix-store --realise` takes: those that only evaluation knows
 /// (`--override-input A B`, `--impure`, …) and `-L` are left out.
 std::vector<std::string> build_arguments(const std::vector<std::string>& nix_arguments);
+
+/// The same for `nix-instantiate` and `nix-build`, which know more of them; what is about flakes is
+/// handed on, for Nix to refuse.
+std::vector<std::string> classic_arguments(std::vector<std::string> nix_arguments);
 
 /// Nix's own error without colours and its "error: ", what is wrong first (whichever release says
 /// it), cut to what a person reads.

@@ -6,6 +6,7 @@
 #include "engine/nix/internal_json.h"
 #include "engine/nix/local_nix.h"
 #include "engine/nix/log_follower.h"
+#include "engine/nix/source.h"
 
 #include <nlohmann/json.hpp>
 
@@ -20,22 +21,13 @@ constexpr std::size_t largest_output = 512 << 20;
 /// Asking for the message of one more failed node costs one more evaluation of it.
 constexpr std::size_t explained_nodes = 3;
 
-std::vector<std::string> evaluate_command(const EvaluateRequest& request,
-                                          const std::string& expression) {
-  auto argv = nix_command("eval");
-  argv.insert(argv.end(), request.nix_arguments.begin(), request.nix_arguments.end());
-  argv.insert(argv.end(), {"--json", "--log-format", "internal-json", "--apply", expression, "--",
-                           request.flake + "#deploy"});
-  return argv;
-}
-
 struct Evaluation {
   ProcessResult process;
   std::string error; ///< what Nix said, where it failed
 };
 
 Evaluation run_evaluation(ProcessRunner& runner, std::vector<std::string> argv,
-                          const std::string& flake, const ProgressSink& sink, const Wait& wait) {
+                          const std::string& what, const ProgressSink& sink, const Wait& wait) {
   LogFollower log(sink);
   ProcessSpec spec = nix_process(std::move(argv));
   spec.output_cap = largest_output;
@@ -43,18 +35,20 @@ Evaluation run_evaluation(ProcessRunner& runner, std::vector<std::string> argv,
   spec.on_stderr_line = [&log](std::string_view line) { log.take(line); };
   Evaluation evaluation;
   evaluation.process = runner.run(spec, wait);
-  throw_if_stopped(evaluation.process, "evaluating " + flake);
+  throw_if_stopped(evaluation.process, "evaluating " + what);
   if (!evaluation.process.succeeded()) {
     evaluation.error = readable_error(log.errors());
   }
   return evaluation;
 }
 
-[[noreturn]] void fail(const std::string& flake, const Evaluation& evaluation) {
+[[noreturn]] void fail(const Source& source, const Evaluation& evaluation) {
   const std::string& what = evaluation.error;
-  std::string message = "evaluating " + flake + "#deploy: ";
+  std::string message = "evaluating " + attribute_of(source, "deploy") + ": ";
   if (what.find("does not provide attribute") != std::string::npos) {
     message += "this flake has no `deploy` output (" + one_line(what) + ")";
+  } else if (what.starts_with("attribute 'deploy' missing")) {
+    message += "what this file holds has no `deploy` (" + one_line(what) + ")";
   } else if (what.find("could not find a flake.nix") != std::string::npos) {
     message += "there is no flake.nix here or above (" + one_line(what) + ")";
   } else if (what.empty()) {
@@ -65,11 +59,11 @@ Evaluation run_evaluation(ProcessRunner& runner, std::vector<std::string> argv,
   throw Error(ErrorKind::evaluation_failed, message);
 }
 
-json parse_output(const std::string& flake, const ProcessResult& process) {
+json parse_output(const Source& source, const ProcessResult& process) {
   json output = process.truncated ? json() : json::parse(process.out, nullptr, false);
   if (!output.is_object()) {
-    throw Error(ErrorKind::evaluation_failed,
-                "evaluating " + flake + "#deploy: nix printed no JSON that we could read");
+    throw Error(ErrorKind::evaluation_failed, "evaluating " + attribute_of(source, "deploy") +
+                                                  ": nix printed no JSON that we could read");
   }
   return output;
 }
@@ -106,7 +100,9 @@ class Evaluator {
 public:
   Evaluator(ProcessRunner& runner, const EvaluateRequest& request, const ProgressSink& sink,
             const Wait& wait)
-      : runner_(runner), request_(request), sink_(sink), wait_(wait) {}
+      : runner_(runner), request_(request),
+        source_(source_of(runner, request.kind, request.flake, sink, wait)), sink_(sink),
+        wait_(wait) {}
 
   json run() {
     auto evaluation = attempt(projection(request_.selection), sink_);
@@ -115,17 +111,18 @@ public:
       evaluation = attempt(projection(request_.selection, Others::names_alone), {});
     }
     if (!evaluation.process.succeeded()) {
-      fail(request_.flake, evaluation);
+      fail(source_, evaluation);
     }
-    json output = parse_output(request_.flake, evaluation.process);
+    json output = parse_output(source_, evaluation.process);
     explain_failed_nodes(output);
     return output;
   }
 
 private:
   Evaluation attempt(const std::string& expression, const ProgressSink& sink) {
-    return run_evaluation(runner_, evaluate_command(request_, expression), request_.flake, sink,
-                          wait_);
+    return run_evaluation(runner_,
+                          evaluate_command(source_, "deploy", expression, request_.nix_arguments),
+                          source_.name, sink, wait_);
   }
 
   /// tryEval eats the message: a second evaluation, of that node alone, brings it.
@@ -145,6 +142,7 @@ private:
 
   ProcessRunner& runner_;
   const EvaluateRequest& request_;
+  const Source source_;
   const ProgressSink& sink_;
   const Wait& wait_;
 };

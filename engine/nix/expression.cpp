@@ -89,7 +89,7 @@ let
     if isDerivation deploy then throw
       "a package called `deploy` hides the flake's `deploy` output: rename the package"
     else if !isAttrs deploy then throw
-      "the flake's `deploy` output is a ${typeOf deploy}, not a set"
+      "`deploy` is a ${typeOf deploy}, not a set"
     else named "node" deploy.nodes;
   hasNodes = isDerivation deploy || !isAttrs deploy || isAttrs (deploy.nodes or null);
 in

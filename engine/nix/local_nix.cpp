@@ -53,6 +53,19 @@ void LocalNix::root(const std::vector<StorePath>& paths, const Wait& wait) {
   roots_.add(paths, wait);
 }
 
+void LocalNix::keep(const StorePath& path, const std::filesystem::path& link, const Wait& wait) {
+  const std::string what = "keeping " + path.string() + " by " + link.string();
+  std::error_code failed;
+  std::filesystem::create_directories(link.parent_path(), failed);
+  if (failed) {
+    throw Error(ErrorKind::system, what + ": " + failed.message());
+  }
+  // Nix puts the link in place by a rename, and refuses what is no link into the store.
+  run_query(runner_,
+            nix_process({"nix-store", "--realise", path.string(), "--add-root", link.string()}),
+            wait, what);
+}
+
 StorePath LocalNix::add_file(const std::filesystem::path& file, const Wait& wait) {
   // Held all the while: who asks for the same file at the same time waits for the one addition.
   const std::lock_guard lock(added_mutex_);

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 // The real NixStore: the `nix`, `nix-store` and `nix-instantiate` programs that PATH names. Tried
@@ -31,10 +32,15 @@ public:
   std::vector<bool> substitute(const std::vector<StorePath>& paths,
                                const std::vector<std::string>& nix_arguments,
                                const ProgressSink& sink, const Wait& wait) override;
+  std::vector<FailedCheck> check(const EvaluateRequest& request, const ProgressSink& sink,
+                                 const Wait& wait) override;
   /// Roots derivations before and outputs after, too.
   std::vector<BuildResult> build(const std::vector<BuildGoal>& goals,
                                  const std::vector<std::string>& nix_arguments,
                                  const ProgressSink& sink, const Wait& wait) override;
+  void sign(const StorePath& path, const std::filesystem::path& key_file,
+            const Wait& wait) override;
+  void keep(const StorePath& path, const std::filesystem::path& link, const Wait& wait) override;
   std::vector<bool> valid(const std::vector<StorePath>& paths, const Wait& wait) override;
   std::optional<bool> has_program(const StorePath& path,
                                   const std::vector<std::string>& names) const override;
@@ -49,6 +55,8 @@ public:
 private:
   ProcessRunner& runner_;
   Roots roots_;
+  std::mutex sign_mutex_;
+  std::set<StorePath> signed_; ///< by sign, in this object's life; a run has one key
   std::mutex added_mutex_;
   std::map<std::filesystem::path, StorePath> added_; ///< by add_file, in this object's life
 };

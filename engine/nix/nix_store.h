@@ -45,6 +45,13 @@ struct EvaluateRequest {
   std::string flake;
   std::vector<plan::Target> selection; ///< of this flake; one without a node selects all
   std::vector<std::string> nix_arguments;
+  plan::SourceKind kind = plan::SourceKind::flake; ///< what `flake` names
+};
+
+/// A check of a flake that did not succeed, or what kept all of them from being made.
+struct FailedCheck {
+  std::string name;  ///< "checks.x86_64-linux.deploy-schema"; empty where Nix names none
+  std::string error; ///< Nix's message and the tail of the log
 };
 
 struct BuildGoal {
@@ -129,10 +136,24 @@ public:
                                        const std::vector<std::string>& nix_arguments,
                                        const ProgressSink& sink, const Wait& wait) = 0;
 
+  /// `nix flake check` of what the request names (its selection does not matter), or the `checks`
+  /// of this system of a file. What failed; empty = nothing.
+  virtual std::vector<FailedCheck> check(const EvaluateRequest& request, const ProgressSink& sink,
+                                         const Wait& wait) = 0;
+
   /// Builds all goals in one go, keeps going after a failure; one result per goal, same order.
   virtual std::vector<BuildResult> build(const std::vector<BuildGoal>& goals,
                                          const std::vector<std::string>& nix_arguments,
                                          const ProgressSink& sink, const Wait& wait) = 0;
+
+  /// Signs a path and all that it refers to with the secret key in a file. Throws
+  /// Error{sign_failed}; the message names the file and nothing of what it holds.
+  virtual void sign(const StorePath& path, const std::filesystem::path& key_file,
+                    const Wait& wait) = 0;
+
+  /// Makes `link` point at a valid path and keep it from the garbage collector for good; folders
+  /// are made, a link into the store is replaced. Throws Error{system}.
+  virtual void keep(const StorePath& path, const std::filesystem::path& link, const Wait& wait) = 0;
 
   /// Which of these are valid in the local store.
   virtual std::vector<bool> valid(const std::vector<StorePath>& paths, const Wait& wait) = 0;

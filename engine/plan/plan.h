@@ -65,6 +65,7 @@ struct Profile {
   bool remote_build = false;    ///< the target builds it; only with `derivation`
   bool store_sudo = false; ///< the store is served by `user`, through sudo; only where it is used
   std::optional<SecretSource> sudo_password = {}; ///< only where sudo is used
+  std::optional<std::string> signing_key = {};    ///< file of a secret key, in this run
   bool operator==(const Profile&) const = default;
 };
 

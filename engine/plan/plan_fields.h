@@ -27,7 +27,7 @@ concept Is = std::is_same_v<std::remove_const_t<Value>, Struct>;
 template <class Fields, Is<Profile> Value> void each_field(Fields& fields, Value& profile) {
   auto& [name, path, derivation, profile_path, user, login, sudo, mode, auto_rollback,
          magic_rollback, confirm_timeout, activation_timeout, boot_default, fast_connection,
-         remote_build, store_sudo, sudo_password] = profile;
+         remote_build, store_sudo, sudo_password, signing_key] = profile;
   auto& [ssh_user, ssh_opts, transport] = login;
   fields("name", name);
   fields("path", path);
@@ -48,6 +48,7 @@ template <class Fields, Is<Profile> Value> void each_field(Fields& fields, Value
   fields("fast_connection", fast_connection);
   fields("remote_build", remote_build);
   fields("store_sudo", store_sudo);
+  fields.left_out(signing_key); // of who deploys
 }
 
 template <class Fields, Is<Node> Value> void each_field(Fields& fields, Value& node) {

@@ -181,7 +181,7 @@ private:
 
 std::vector<Target> selected_targets(const Overrides& overrides, const PlanFile* file) {
   std::vector<std::string> texts = overrides.targets;
-  if (texts.empty() && file) {
+  if (texts.empty() && file && !overrides.file) {
     texts = file->targets;
   }
   if (texts.empty()) {
@@ -189,7 +189,8 @@ std::vector<Target> selected_targets(const Overrides& overrides, const PlanFile*
   }
   std::vector<Target> targets;
   for (const std::string& text : texts) {
-    targets.push_back(parse_target(text));
+    targets.push_back(overrides.file ? parse_file_target(*overrides.file, text)
+                                     : parse_target(text));
   }
   return targets;
 }

@@ -17,6 +17,8 @@ namespace belay::plan {
 /// What the command line says; unset = it said nothing.
 struct Overrides {
   std::vector<std::string> targets; ///< replaces the plan file's
+  std::optional<std::string> file;  ///< `--file`: targets are nodes of it, those of the plan file
+                                    ///< are not used
   Settings settings;
   std::optional<std::string> hostname; ///< applies to every node, as in deploy-rs
   std::optional<int> parallel;

@@ -66,8 +66,14 @@ private:
       said = one_line(said.substr(0, longest)) + "…";
     }
     return "node " + in_quotes(name_) + " could not be evaluated" +
-           (said.empty() ? "" : ": " + said) + "; see: nix eval " +
-           shell_quote(flake_.flake + "#deploy.nodes." + nix_attribute(name_));
+           (said.empty() ? "" : ": " + said) + "; see: nix eval " + attribute_to_evaluate();
+  }
+
+  std::string attribute_to_evaluate() const {
+    const auto attribute = "deploy.nodes." + nix_attribute(name_);
+    return input_.overrides.file
+               ? "--file " + shell_quote(flake_.flake) + " " + shell_quote(attribute)
+               : shell_quote(flake_.flake + "#" + attribute);
   }
 
   std::optional<std::string> host_override() const {

@@ -20,8 +20,8 @@ bool is_bare(char c) {
 /// Reads the fragment part by part; every complaint names the whole target.
 class FragmentReader {
 public:
-  FragmentReader(std::string_view target, std::string_view fragment)
-      : target_(target), rest_(fragment) {}
+  FragmentReader(std::string_view target, std::string_view fragment, std::string form)
+      : target_(target), rest_(fragment), form_(std::move(form)) {}
 
   std::vector<std::string> parts() {
     std::vector<std::string> parts;
@@ -38,8 +38,8 @@ public:
   }
 
   [[noreturn]] void complain(const std::string& problem) const {
-    throw Error(ErrorKind::usage, "target '" + std::string(target_) + "': " + problem +
-                                      "; the form is FLAKE[#NODE[.PROFILE]]");
+    throw Error(ErrorKind::usage,
+                "target '" + std::string(target_) + "': " + problem + "; the form is " + form_);
   }
 
 private:
@@ -92,7 +92,26 @@ private:
 
   std::string_view target_;
   std::string_view rest_;
+  std::string form_; ///< how a target is written
 };
+
+void read_fragment(FragmentReader& reader, Target& target) {
+  const auto parts = reader.parts();
+  if (parts.size() > 2) {
+    reader.complain("it has " + std::to_string(parts.size()) +
+                    " parts, at most two name something");
+  }
+  target.node = parts[0];
+  if (parts.size() == 2) {
+    target.profile = parts[1];
+  }
+}
+
+void refuse_nul(const FragmentReader& reader, std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) {
+    reader.complain("it holds a NUL character");
+  }
+}
 
 bool is_keyword(std::string_view name) {
   static constexpr std::array<std::string_view, 10> keywords{
@@ -110,26 +129,27 @@ Target parse_target(std::string_view text) {
   }
   const std::string_view fragment =
       hash == std::string_view::npos ? std::string_view{} : text.substr(hash + 1);
-  FragmentReader reader(text, fragment);
+  FragmentReader reader(text, fragment, "FLAKE[#NODE[.PROFILE]]");
   if (text.empty()) {
     reader.complain("it is empty");
   }
-  if (text.find('\0') != std::string_view::npos) {
-    reader.complain("it holds a NUL character");
-  }
+  refuse_nul(reader, text);
   if (text.front() == '-') {
     reader.complain("a flake cannot begin with a dash");
   }
-  if (fragment.empty()) {
-    return target;
+  if (!fragment.empty()) {
+    read_fragment(reader, target);
   }
-  const auto parts = reader.parts();
-  if (parts.size() > 2) {
-    reader.complain("it has " + std::to_string(parts.size()) + " parts after the #, at most two");
-  }
-  target.node = parts[0];
-  if (parts.size() == 2) {
-    target.profile = parts[1];
+  return target;
+}
+
+Target parse_file_target(const std::string& file, std::string_view text) {
+  Target target;
+  target.flake = file;
+  FragmentReader reader(text, text, "NODE[.PROFILE] where --file is given");
+  refuse_nul(reader, text);
+  if (text != ".") {
+    read_fragment(reader, target);
   }
   return target;
 }

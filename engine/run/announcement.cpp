@@ -33,11 +33,16 @@ event::PlanResolved::Node announce_node(const plan::Node& node) {
 
 std::vector<event::Stage> stages_of(const plan::Profile& profile) {
   using event::Stage;
+  std::vector<Stage> stages{Stage::build};
+  if (profile.signing_key)
+    stages.push_back(Stage::sign);
+  stages.insert(stages.end(), {Stage::copy, Stage::lock, Stage::activate});
   if (profile.mode == plan::Mode::dry_activate) // no link is set that could be read back
-    return {Stage::build, Stage::copy, Stage::lock, Stage::activate};
+    return stages;
   if (profile.magic_rollback)
-    return {Stage::build, Stage::copy, Stage::lock, Stage::activate, Stage::confirm, Stage::verify};
-  return {Stage::build, Stage::copy, Stage::lock, Stage::activate, Stage::verify};
+    stages.push_back(Stage::confirm);
+  stages.push_back(Stage::verify);
+  return stages;
 }
 
 StepKind step_of(const plan::Profile& profile, event::Stage stage) {
@@ -56,6 +61,7 @@ StepKind step_of(const plan::Profile& profile, event::Stage stage) {
   case Stage::rollback:
     return StepKind::rollback;
   case Stage::evaluate:
+  case Stage::check:
     break;
   }
   return StepKind::evaluate;

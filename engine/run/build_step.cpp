@@ -25,17 +25,17 @@ using Results = std::map<StorePath, nix::BuildResult>;
 
 class BuildNodes {
 public:
-  BuildNodes(nix::NixStore& store, const plan::Plan& plan, StepContext& context)
-      : store_(store), plan_(plan), context_(context) {}
+  BuildNodes(const BuildTools& tools, const plan::Plan& plan, StepContext& context)
+      : tools_(tools), store_(tools.store), plan_(plan), context_(context) {}
 
-  std::vector<NodeResult> run(const Step& step, const std::vector<std::string>& nix_arguments) {
+  std::vector<NodeResult> run(const Step& step) {
     for (const auto index : step.nodes) {
       for_each_built_here(index, [&](const plan::Profile& profile) {
         tell(index, profile, event::StageStarted{}, event::Level::debug, {});
       });
     }
     try {
-      build(step, nix_arguments);
+      build(step);
     } catch (Error& error) {
       fail_all(step, error);
       return std::move(node_results_);
@@ -56,7 +56,7 @@ private:
     }
   }
 
-  void build(const Step& step, const std::vector<std::string>& nix_arguments) {
+  void build(const Step& step) {
     std::map<StorePath, std::optional<StorePath>> wanted; // path -> derivation
     for (const auto index : step.nodes) {
       for_each_built_here(index, [&](const plan::Profile& profile) {
@@ -78,7 +78,7 @@ private:
     store_.root(all, query); // outputs that are there already must not go while others build
     if (!goals.empty()) {
       const auto results = store_.build(
-          goals, nix_arguments, [this](const nix::Progress& progress) { log(progress); },
+          goals, tools_.nix_arguments, [this](const nix::Progress& progress) { log(progress); },
           Wait::at_most(build_limit, context_.work()));
       for (std::size_t i = 0; i < goals.size(); ++i) {
         results_.emplace(goals[i].output, results.at(i));
@@ -135,6 +135,11 @@ private:
             explain(index, profile,
                     problem == ErrorKind::build_failed ? result.error : inert(profile.path));
       }
+      if (const auto problem = message.empty() ? keep(index, profile) : std::nullopt) {
+        node.outcome = done.outcome = Outcome::error;
+        node.reason = done.reason = problem->reason();
+        node.message = message = problem->message();
+      }
       tell(index, profile, done, message.empty() ? event::Level::info : event::Level::error,
            message);
     });
@@ -156,6 +161,21 @@ private:
     return "nothing activates " + path.string() + ": it has neither " +
            join(agent::activation_programs(), " nor ") +
            "; make it with a function of lib.SYSTEM.activate";
+  }
+
+  /// What was asked to be kept and cannot be is no success.
+  std::optional<Error> keep(NodeIndex index, const plan::Profile& profile) {
+    if (!tools_.result_folder) {
+      return std::nullopt;
+    }
+    try {
+      store_.keep(profile.path,
+                  result_link(*tools_.result_folder, plan_.nodes[index].name, profile.name),
+                  Wait::at_most(query_limit, context_.work()));
+      return std::nullopt;
+    } catch (const Error& error) {
+      return error;
+    }
   }
 
   /// The first line is the message, the whole of it belongs to the node's log.
@@ -193,6 +213,7 @@ private:
                    std::move(message)});
   }
 
+  const BuildTools& tools_;
   nix::NixStore& store_;
   const plan::Plan& plan_;
   StepContext& context_;
@@ -201,12 +222,32 @@ private:
   std::vector<NodeResult> node_results_;
 };
 
+/// Two names never become one.
+std::string file_name_of(std::string_view name) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  const bool only_dots = name == "." || name == "..";
+  std::string text = name.empty() ? "%" : "";
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '/' || c == '%' || byte < 0x20 || byte == 0x7f || (only_dots && c == '.')) {
+      text += {'%', digits[byte >> 4U], digits[byte & 0xfU]};
+    } else {
+      text += c;
+    }
+  }
+  return text;
+}
+
 } // namespace
 
-std::vector<NodeResult> build_nodes(nix::NixStore& store, const plan::Plan& plan, const Step& step,
-                                    const std::vector<std::string>& nix_arguments,
-                                    StepContext& context) {
-  return BuildNodes(store, plan, context).run(step, nix_arguments);
+std::vector<NodeResult> build_nodes(const BuildTools& tools, const plan::Plan& plan,
+                                    const Step& step, StepContext& context) {
+  return BuildNodes(tools, plan, context).run(step);
+}
+
+std::filesystem::path result_link(const std::filesystem::path& folder, std::string_view node,
+                                  std::string_view profile) {
+  return folder / file_name_of(node) / file_name_of(profile);
 }
 
 } // namespace belay::run

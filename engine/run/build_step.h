@@ -5,7 +5,10 @@
 #include "engine/plan/plan.h"
 #include "engine/run/step_context.h"
 
+#include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 // Build: everything that the nodes of the step need and their targets do not build, in one go. One
@@ -14,9 +17,19 @@
 
 namespace belay::run {
 
+struct BuildTools {
+  nix::NixStore& store;
+  const std::vector<std::string>& nix_arguments;
+  const std::optional<std::string>& result_folder; ///< where links keep what was built, if any
+};
+
 /// Throws what the store throws; a failed build is in the results.
-std::vector<NodeResult> build_nodes(nix::NixStore& store, const plan::Plan& plan, const Step& step,
-                                    const std::vector<std::string>& nix_arguments,
-                                    StepContext& context);
+std::vector<NodeResult> build_nodes(const BuildTools& tools, const plan::Plan& plan,
+                                    const Step& step, StepContext& context);
+
+/// FOLDER/NODE/PROFILE, as deploy-rs has it. Names are any text: one that would leave its folder,
+/// or that no file may have, comes with `/`, `%` and control characters as %XX.
+std::filesystem::path result_link(const std::filesystem::path& folder, std::string_view node,
+                                  std::string_view profile);
 
 } // namespace belay::run

@@ -17,6 +17,7 @@ namespace {
 
 // A copy may take long, a login or an agent's answer may not.
 constexpr Duration answer_limit = std::chrono::seconds(60);
+constexpr Duration sign_limit = std::chrono::hours(1);
 constexpr Duration copy_limit = std::chrono::hours(6);
 
 class CopyNode {
@@ -30,6 +31,7 @@ public:
     NodeResult result;
     result.node = index;
     try {
+      sign_all();
       build_all();
       copy_all();
       open_transactions({tools_.contact, node_, link_, stages_, context_.work()});
@@ -45,6 +47,17 @@ public:
 
 private:
   Wait within(Duration limit) const { return Wait::at_most(limit, context_.work()); }
+
+  /// Before anybody is asked for anything.
+  void sign_all() {
+    for (const auto& profile : node_.profiles) {
+      if (profile.signing_key) {
+        stages_.start(profile, Stage::sign);
+        tools_.store.sign(profile.path, *profile.signing_key, within(sign_limit));
+        stages_.finish(profile, Stage::sign, {});
+      }
+    }
+  }
 
   /// Before anything is copied: what cannot be built there need not have anything.
   void build_all() {
@@ -143,6 +156,7 @@ private:
     request.paths = paths;
     request.store_uri = tunnel.store_uri();
     request.substitute = !profile.fast_connection;
+    request.check_signatures = tools_.check_signatures;
     const auto outcome = copy_telling(request, tunnel, *done.bytes);
     *done.bytes += tunnel.bytes_sent();
     done.changed = !outcome.copied.empty();

@@ -41,7 +41,8 @@ StepResult StepRunner::run(const Step& step, StepContext& context) {
   StepResult result;
   result.id = step.id;
   if (step.kind == StepKind::build) {
-    result.nodes = build_nodes(store_, plan_, step, options_.nix_arguments, context);
+    result.nodes =
+        build_nodes({store_, options_.nix_arguments, options_.result_folder}, plan_, step, context);
   } else {
     result.nodes.push_back(run_node(step, context));
   }
@@ -55,7 +56,8 @@ NodeResult StepRunner::run_node(const Step& step, StepContext& context) {
   const std::lock_guard lock(link.mutex);
   switch (step.kind) {
   case StepKind::copy:
-    return copy_node({contact_, store_, agents_}, node, index, link, context);
+    return copy_node({contact_, store_, agents_, options_.check_signatures}, node, index, link,
+                     context);
   case StepKind::activate:
     return activate_node(contact_, node, index, link, context);
   case StepKind::rollback:

@@ -8,6 +8,7 @@
 #include "engine/run/step_context.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,6 +22,9 @@ struct StepRunnerOptions {
   std::string run;                        ///< id
   std::string holder_url;                 ///< CI job; may be empty
   std::vector<std::string> nix_arguments; ///< after `--`: for the build
+  std::optional<std::string> result_folder =
+      {};                        ///< where links keep what was built; see result_link
+  bool check_signatures = false; ///< `--checksigs`
   Patience patience = {};
   Passwords passwords = {}; ///< every one that the plan's profiles name
 };

@@ -125,8 +125,9 @@ TEST_CASE("docs/events.md names every value of the enums") {
   for (const Outcome value :
        {Outcome::success, Outcome::failure, Outcome::error, Outcome::cancelled, Outcome::skipped})
     CHECK(names(text, name_of(value)));
-  for (const Stage value : {Stage::evaluate, Stage::build, Stage::sign, Stage::copy, Stage::lock,
-                            Stage::activate, Stage::confirm, Stage::verify, Stage::rollback})
+  for (const Stage value :
+       {Stage::evaluate, Stage::check, Stage::build, Stage::sign, Stage::copy, Stage::lock,
+        Stage::activate, Stage::confirm, Stage::verify, Stage::rollback})
     CHECK(names(text, name_of(value)));
   for (const Rollback value :
        {Rollback::none, Rollback::succeeded, Rollback::failed, Rollback::unknown})
@@ -141,11 +142,11 @@ TEST_CASE("docs/events.md names every value of the enums") {
 TEST_CASE("docs/events.md names every reason and no other") {
   namespace reasons = belay::event::reasons;
   std::set<std::string_view> actual{
-      reasons::activation_failed,  reasons::activation_timeout, reasons::confirm_timeout,
-      reasons::rolled_back,        reasons::rollback_failed,    reasons::state_unknown,
-      reasons::left_to_target,     reasons::verify_failed,      reasons::superseded,
-      reasons::not_reached,        reasons::fail_fast,          reasons::skipped_by_plan,
-      reasons::boot_default_failed};
+      reasons::activation_failed,   reasons::activation_timeout, reasons::confirm_timeout,
+      reasons::rolled_back,         reasons::rollback_failed,    reasons::state_unknown,
+      reasons::left_to_target,      reasons::verify_failed,      reasons::superseded,
+      reasons::not_reached,         reasons::fail_fast,          reasons::skipped_by_plan,
+      reasons::boot_default_failed, reasons::check_failed};
   for (int kind = 0; kind <= static_cast<int>(ErrorKind::internal); ++kind)
     actual.insert(reason_of(static_cast<ErrorKind>(kind)));
   const std::string text = document();

@@ -271,6 +271,25 @@ public:
     }
     return results;
   }
+  std::vector<nix::FailedCheck> check(const nix::EvaluateRequest&, const nix::ProgressSink&,
+                                      const Wait&) override {
+    return {};
+  }
+  void sign(const StorePath& path, const std::filesystem::path& key, const Wait&) override {
+    const std::lock_guard lock(world_.mutex);
+    if (world_.bad_keys.contains(key)) {
+      throw Error(ErrorKind::sign_failed,
+                  "signing " + path.string() + ": " + key.string() + " is no key");
+    }
+    world_.signed_by[path.string()] = key;
+  }
+  void keep(const StorePath& path, const std::filesystem::path& link, const Wait&) override {
+    const std::lock_guard lock(world_.mutex);
+    if (world_.unwritable.contains(link)) {
+      throw Error(ErrorKind::system, "keeping " + path.string() + ": read-only file system");
+    }
+    world_.links[link] = path.string();
+  }
   std::vector<bool> valid(const std::vector<StorePath>& paths, const Wait&) override {
     const std::lock_guard lock(world_.mutex);
     std::vector<bool> result;
@@ -315,6 +334,7 @@ public:
       }
       if (host.store.insert(path.string()).second) {
         outcome.copied.push_back(path.string());
+        host.checked_signatures = request.check_signatures;
         host.brought_by[path.string()] = request.store_uri.substr(bar + 1);
       }
     }

@@ -77,6 +77,7 @@ struct FakeHost {
   std::map<std::string, FakeTransaction> transactions;
   int connections = 0, confirm_connections = 0;
   std::set<std::string> closed_logins; ///< nobody can confirm over these: "USER OPTION…"
+  bool checked_signatures = false;     ///< the last copy came with signatures checked
   std::map<std::string, std::string> brought_by;   ///< login, by store path
   std::map<std::string, std::string> confirmed_by; ///< login, by profile
   std::map<std::string, std::string> activated_by; ///< login, by profile
@@ -86,11 +87,15 @@ struct FakeHost {
 class FakeWorld {
 public:
   std::map<std::string, FakeHost> hosts;
-  std::map<std::string, Script> scripts; ///< by closure; others end well
-  std::set<std::string> local_store;     ///< valid on the runner
-  std::set<std::string> unbuildable;     ///< outputs
-  std::set<std::string> inert;           ///< outputs that nothing activates
-  mutable std::recursive_mutex mutex;    ///< guards everything above while steps run
+  std::map<std::string, Script> scripts;        ///< by closure; others end well
+  std::set<std::string> local_store;            ///< valid on the runner
+  std::set<std::string> unbuildable;            ///< outputs
+  std::set<std::string> inert;                  ///< outputs that nothing activates
+  std::set<std::string> bad_keys;               ///< files that hold no secret key
+  std::set<std::string> unwritable;             ///< links that cannot be made
+  std::map<std::string, std::string> signed_by; ///< key file, by store path
+  std::map<std::string, std::string> links;     ///< store path, by link
+  mutable std::recursive_mutex mutex;           ///< guards everything above while steps run
 
   std::unique_ptr<ssh::Transport> transport();
   std::unique_ptr<nix::NixStore> store();

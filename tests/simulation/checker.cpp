@@ -26,6 +26,7 @@ std::optional<Work> work_of(const NodeRecord& node, const std::string& profile, 
   case Stage::rollback:
     return Work::rollback;
   case Stage::evaluate:
+  case Stage::check:
     break;
   }
   return std::nullopt;

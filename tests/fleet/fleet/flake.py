@@ -34,7 +34,7 @@ HEAD = """\
         + toString (map (path: "put ${quote path} ${quote programs.${path}};") (builtins.attrNames programs))) ];
     };
   in {
-    deploy = """ % (SYSTEM, SYSTEM)
+    """ % (SYSTEM, SYSTEM)
 
 
 class Expression(str):
@@ -100,11 +100,17 @@ def node(host, path=None, profiles=None, **settings):
     return {"hostname": host.name, "profiles": profiles or {"system": profile(path)}, **settings}
 
 
-def write(folder, nodes, **settings):
-    """Writes `folder`/flake.nix. Short deadlines unless `settings` say otherwise."""
+def write(folder, nodes, outputs="", **settings):
+    """Writes `folder`/flake.nix. Short deadlines unless `settings` say otherwise. `outputs`: more of
+    the flake's, as Nix."""
     deploy = {"sshUser": "root", "confirmTimeout": 5, "activationTimeout": 30, **settings,
               "nodes": nodes}
+    return write_outputs(folder, f"{outputs}\ndeploy = {to_nix(deploy)};")
+
+
+def write_outputs(folder, outputs):
+    """The same of outputs alone; `package NAME SCRIPT null` makes a closure in them."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "flake.nix").write_text(HEAD + to_nix(deploy) + ";\n  };\n}\n")
+    (folder / "flake.nix").write_text(HEAD + outputs + "\n  };\n}\n")
     return folder

@@ -21,9 +21,9 @@ class Run:
 
     count = 0
 
-    def __init__(self, folder, *arguments, terminal=None, answers=False):
+    def __init__(self, folder, *arguments, terminal=None, answers=False, checks=False):
         """`terminal`: a descriptor that belay gets as its stderr, as in a person's shell; with
-        `answers` as its stdin, too."""
+        `answers` as its stdin, too. `checks`: the flake's checks are made first."""
         Run.count += 1
         self.folder = pathlib.Path(folder)
         self.out = FOLDER / f"out-{Run.count}"
@@ -32,9 +32,9 @@ class Run:
         reports = ["--events", self.out / "events.jsonl", "--junit", self.out / "junit.xml"]
         with open(self.out / "console", "w", encoding="utf-8") as console:
             self.process = subprocess.Popen(
-                [binary(), "run", *reports, "--skip-checks", *arguments], cwd=folder,
-                env=_environment(terminal), stdin=terminal if answers else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                [binary(), "run", *reports, *([] if checks else ["--skip-checks"]), *arguments],
+                cwd=folder, env=_environment(terminal),
+                stdin=terminal if answers else subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=console if terminal is None else terminal)
 
     def wait(self):
@@ -100,19 +100,27 @@ def binary():
     return os.environ["BELAY_BIN"]
 
 
-def start(nodes, *arguments, plan=None, **settings):
+def start(nodes, *arguments, plan=None, checks=False, **settings):
     """Writes a flake with these nodes (and a belay.yaml) and starts to deploy it."""
     folder = flake.write(FOLDER / "flake", nodes, **settings)
     if plan is None:
         (folder / "belay.yaml").unlink(missing_ok=True)
     else:
         (folder / "belay.yaml").write_text(plan)
-    return Run(folder, *arguments)
+    return Run(folder, *arguments, checks=checks)
 
 
 def deploy(nodes, *arguments, **settings):
     """The same, to its end."""
     return start(nodes, *arguments, **settings).wait()
+
+
+def plan(folder, *arguments):
+    """What `belay plan` prints as JSON; it evaluates, and touches no host."""
+    done = subprocess.run([binary(), "plan", "--format", "json", *arguments], cwd=folder,
+                          capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert done.returncode == 0, f"belay plan: exit {done.returncode}\n{done.stderr}"
+    return json.loads(done.stdout)
 
 
 def wait_until(condition, what, seconds=PATIENCE):

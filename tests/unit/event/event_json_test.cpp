@@ -61,7 +61,7 @@ TEST_CASE("every payload survives being written and read") {
 }
 
 TEST_CASE("the fields of a full payload have the values that they were given") {
-  const json finished = line_of(full_payloads()[9]);
+  const json finished = line_of(full_payloads()[10]);
   CHECK(finished["v"] == 1);
   CHECK(finished["seq"] == 7);
   CHECK(finished["time"] == "2026-03-01T12:00:00.123Z");
@@ -75,8 +75,9 @@ TEST_CASE("the fields of a full payload have the values that they were given") {
   CHECK(started["schema"] == json::parse(R"({"name":"belay.events","major":1,"minor":0})"));
   CHECK(started["plan"]["flake"] == ".#a");
   CHECK(started["trigger"]["ci"]["run_id"] == "1");
-  CHECK(line_of(full_payloads()[4])["data"]["drv"] == "/nix/store/x.drv");
-  CHECK(line_of(full_payloads()[18])["data"]["counts"]["rolled_back"] == 7);
+  CHECK(line_of(full_payloads()[4])["data"]["failed"] == json({"checks.x86_64-linux.a"}));
+  CHECK(line_of(full_payloads()[5])["data"]["drv"] == "/nix/store/x.drv");
+  CHECK(line_of(full_payloads()[19])["data"]["counts"]["rolled_back"] == 7);
 }
 
 TEST_CASE("a copy's progress is told in percent where it is known how much there is") {
@@ -104,7 +105,7 @@ TEST_CASE("each type always has all of its fields, as the schema lists them") {
 
 TEST_CASE("the schema refuses what is not an event") {
   const belay::test::SchemaCheck schema(events_schema());
-  const std::string good = to_json_line(event_of(full_payloads()[9], subject));
+  const std::string good = to_json_line(event_of(full_payloads()[10], subject));
   REQUIRE(schema.problems(good).empty());
   CHECK_FALSE(schema.problems(replaced(good, "\"v\":1", "\"v\":2")).empty());
   CHECK_FALSE(schema.problems(replaced(good, "\"failure\"", "\"fine\"")).empty());
@@ -114,7 +115,7 @@ TEST_CASE("the schema refuses what is not an event") {
 }
 
 TEST_CASE("reading is tolerant to what a newer belay adds") {
-  const std::string line = to_json_line(event_of(full_payloads()[9], subject));
+  const std::string line = to_json_line(event_of(full_payloads()[10], subject));
   SECTION("another type") {
     CHECK_FALSE(from_json_line(replaced(line, "stage.finished", "stage.paused")));
   }

@@ -207,6 +207,23 @@ TEST_CASE("the verdict before there are nodes") {
     fold(state, event_of(CancelRequested{"signal", "SIGTERM", ""}));
     CHECK(judge(state).exit_code == 143);
   }
+  SECTION("a check that failed, or could not be made") {
+    fold(state, event_of(EvaluateFinished{}));
+    fold(state, event_of(CheckFinished{"a", Outcome::success, {}, {}, ""}));
+    fold(state,
+         event_of(CheckFinished{"b", GENERATE(Outcome::failure, Outcome::error), {}, {}, "x"}));
+    CHECK(judge(state).exit_code == 20);
+  }
+  SECTION("a cancelled check") {
+    fold(state, event_of(CheckFinished{".", Outcome::cancelled, {}, {}, ""}));
+    CHECK(judge(state).exit_code == 20);
+    fold(state, event_of(CancelRequested{"signal", "SIGINT", ""}));
+    CHECK(judge(state).exit_code == 130);
+  }
+  SECTION("a key that cannot sign") {
+    fold(state, problem("sign-failed", Severity::error));
+    CHECK(judge(state).exit_code == 22);
+  }
   SECTION("nothing selected") {
     fold(state, problem("nothing-selected", Severity::error));
     CHECK(judge(state).exit_code == 4);

@@ -109,6 +109,22 @@ TEST_CASE("logs find their place: stage, node, evaluation, build") {
   CHECK(state.build_log == "building\n");
 }
 
+TEST_CASE("each flake's checks have their own log") {
+  RunState state;
+  const Subject checks{"", "", Stage::check, 0};
+  for (const char* flake : {"a", "b"}) {
+    fold(state, event_of(StageStarted{}, checks));
+    CHECK(state.checking);
+    fold(state, event_of(LogLine{"nix", flake, {}, true}, checks));
+    fold(state, event_of(CheckFinished{flake, Outcome::success, {}, {}, ""}, checks));
+    CHECK_FALSE(state.checking);
+  }
+  REQUIRE(state.checks.size() == 2);
+  CHECK(state.checks[0].log == "a\n");
+  CHECK(state.checks[1].log == "b\n");
+  CHECK(state.build_log.empty());
+}
+
 TEST_CASE("builds are counted, webhook failures too, the first cancel stays") {
   RunState state;
   BuildFinished build;
@@ -157,7 +173,7 @@ TEST_CASE("a saved stream is folded as the run was") {
       FAIL("was accepted");
     } catch (const Error& error) {
       CHECK(error.kind() == ErrorKind::protocol);
-      CHECK(error.message().starts_with("line 20: "));
+      CHECK(error.message().starts_with("line 21: "));
     }
   }
   SECTION("a line without an end is refused before it fills the memory") {

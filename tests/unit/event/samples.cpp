@@ -45,6 +45,7 @@ std::vector<Payload> full_payloads() {
           DiagnosticFound{DiagnosticFound::Severity::warning, "unknown-key", "belay.yaml", 2, 1,
                           "did you mean \"parallel\"?"},
           EvaluateFinished{Outcome::failure, Duration(1200), "attribute missing"},
+          CheckFinished{".", Outcome::failure, Duration(2300), {"checks.x86_64-linux.a"}, "no"},
           BuildFinished{"/nix/store/x.drv",
                         {"/nix/store/x"},
                         Outcome::failure,
@@ -69,11 +70,11 @@ std::vector<Payload> full_payloads() {
 }
 
 std::vector<Payload> empty_payloads() {
-  return {RunStarted{},       PlanResolved{},  DiagnosticFound{}, EvaluateFinished{},
-          BuildFinished{},    NodeQueued{},    NodeStarted{},     StageStarted{},
-          StageProgress{},    StageFinished{}, StageRetrying{},   NodeRolledBack{},
-          NodeFinished{},     LogLine{},       Heartbeat{},       CancelRequested{},
-          WebhookDelivered{}, WebhookFailed{}, RunFinished{}};
+  return {RunStarted{},      PlanResolved{},     DiagnosticFound{}, EvaluateFinished{},
+          CheckFinished{},   BuildFinished{},    NodeQueued{},      NodeStarted{},
+          StageStarted{},    StageProgress{},    StageFinished{},   StageRetrying{},
+          NodeRolledBack{},  NodeFinished{},     LogLine{},         Heartbeat{},
+          CancelRequested{}, WebhookDelivered{}, WebhookFailed{},   RunFinished{}};
 }
 
 Event event_of(Payload payload, Subject subject) {

@@ -170,7 +170,7 @@ TEST_CASE("single mistakes and what is said about them") {
       {"flake: .#web", "to deploy a part of it write targets: [\".#web\"]"},
       {"flake: \"\"", "key \"flake\": "},
       {"targets: []", "the list is empty"},
-      {"targets: [.#a.b.c]", "it has 3 parts after the #"},
+      {"targets: [.#a.b.c]", "it has 3 parts, at most two"},
       {"version: 1", "key \"version\" is there twice"},
       {"parallel: !!int 3", "YAML tags such as tag:yaml.org,2002:int are not supported"},
   };

@@ -206,6 +206,26 @@ TEST_CASE("a failed evaluation is shown with its log") {
   CHECK(console.count("   | error: attribute 'deploy' missing") == 1);
 }
 
+TEST_CASE("a check that failed is named where it ended and again with its log at the end") {
+  PlainConsole console;
+  const event::Subject checks{"", "", Stage::check, 0};
+  console(event::CheckFinished{"a", Outcome::success, Duration(1200), {}, ""}, checks);
+  console(event::LogLine{"nix", "hostname is missing", {}, true}, checks);
+  console(event::CheckFinished{"b", Outcome::failure, {}, {"checks.x.schema"}, "exit code 1"},
+          checks);
+  event::RunFinished end;
+  end.outcome = Outcome::failure;
+  end.exit_code = 20;
+  console(end);
+  REQUIRE(console.lines.size() >= 2);
+  CHECK(console.lines[0].starts_with(" check     a "));
+  CHECK(console.lines[0].ends_with("1.2 s"));
+  CHECK(console.lines[1].find("b: checks.x.schema") != std::string::npos);
+  CHECK(console.lines[1].ends_with("FAILED"));
+  CHECK(console.count(" check  checks.x.schema of b: exit code 1") == 1);
+  CHECK(console.count("   | hostname is missing") == 1);
+}
+
 TEST_CASE("diagnostics have the form that editors know, whoever put it together") {
   PlainConsole console;
   event::DiagnosticFound found;

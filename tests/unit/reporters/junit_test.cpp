@@ -148,6 +148,32 @@ TEST_CASE("a bad end that no node tells is told by the plan's suite") {
   CHECK(find_case(suites, "(plan)", "run").type == "nothing-selected");
 }
 
+TEST_CASE("the checks of a flake are cases of the plan") {
+  const event::Subject checks{"", "", Stage::check, 0};
+  const auto begun = sample(event::StageStarted{}, checks);
+  event::CheckFinished bad{
+      "b", Outcome::failure, Duration(1500), {"checks.x.a", "checks.x.b"}, "no\nlog"};
+  event::RunStarted started;
+  started.flakes = {"a", "b"};
+  const auto suites = junit_suites(folded(
+      {sample(started), begun,
+       sample(event::CheckFinished{"a", Outcome::success, {}, {}, ""}, checks), begun,
+       sample(event::LogLine{"nix", "looking", {}, true}, checks), sample(bad, checks), begun}));
+  CHECK(find_case(suites, "(plan)", "check a").status == Status::passed);
+  const JunitCase& failed = find_case(suites, "(plan)", "check b");
+  CHECK(failed.status == Status::failure);
+  CHECK(failed.type == "check-failed");
+  CHECK(failed.message.starts_with("checks.x.a, checks.x.b: no"));
+  CHECK(failed.seconds == 1.5);
+  CHECK(failed.log == "looking\n");
+  CHECK(find_case(suites, "(plan)", "check, not finished").status == Status::error);
+  started.flakes = {"a"};
+  event::CheckFinished cancelled{"a", Outcome::cancelled, {}, {}, ""};
+  const auto alone = junit_suites(folded({sample(started), sample(cancelled, checks)}));
+  CHECK(find_case(alone, "(plan)", "check").type == "cancelled");
+  CHECK(find_case(alone, "(plan)", "check").status == Status::error);
+}
+
 TEST_CASE("attempts are told as flaky or as reruns, never as further cases") {
   const auto retried = sample(event::StageRetrying{1, 3, Duration(10), "unreachable"},
                               at("web-1", Stage::copy), "no route");

@@ -86,6 +86,12 @@ TEST_CASE("evaluation and build have a line of their own") {
   CHECK(told.lines() == Lines{" evaluate                                               3 s"});
   told(event::EvaluateFinished{});
   CHECK(told.lines().empty());
+  told(event::StageStarted{}, {"", "", Stage::check, 0});
+  told(event::LogLine{"nix", "building deploy-schema", {}, true}, {"", "", Stage::check, 0})
+      .after(1s);
+  CHECK(has(told.lines(), " check     building deploy-schema "));
+  told(event::CheckFinished{}, {"", "", Stage::check, 0});
+  CHECK(told.lines().empty());
   told(plan_of({"a", "b"})).start("a", Stage::build).start("b", Stage::build).after(2s);
   CHECK(told.lines().front() == " build     2 profiles                                   2 s");
   told.end("a", Stage::build).end("b", Stage::build);

@@ -31,6 +31,16 @@ public:
     }
     return found->second;
   }
+  std::vector<nix::FailedCheck> check(const nix::EvaluateRequest&, const nix::ProgressSink&,
+                                      const Wait&) override {
+    throw unexpected();
+  }
+  void sign(const StorePath&, const std::filesystem::path&, const Wait&) override {
+    throw unexpected();
+  }
+  void keep(const StorePath&, const std::filesystem::path&, const Wait&) override {
+    throw unexpected();
+  }
   std::vector<bool> valid(const std::vector<StorePath>& paths, const Wait&) override {
     std::vector<bool> result;
     for (const StorePath& path : paths) {

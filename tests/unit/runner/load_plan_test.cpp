@@ -26,6 +26,21 @@ std::optional<std::string> evaluate(LoadedPlan& loaded, FakeStore& store) {
 
 } // namespace
 
+TEST_CASE("a file takes the place of the flakes, and of the plan file's targets") {
+  const Folder folder;
+  LoadOptions options = folder.with("version: 1\ntargets: [other#x]\n");
+  options.overrides.file = "hosts.nix";
+  for (const Words& targets : {Words{}, Words{"."}, Words{"web-1.system", "\"a.b\""}}) {
+    options.overrides.targets = targets;
+    const auto requests = LoadedPlan(options).evaluations();
+    REQUIRE(requests.size() == 1);
+    CHECK(requests[0].flake == "hosts.nix");
+    CHECK(requests[0].kind == plan::SourceKind::file);
+    CHECK(requests[0].selection.size() == std::max<std::size_t>(1, targets.size()));
+    CHECK(requests[0].selection[0].node.has_value() == (targets.size() == 2));
+  }
+}
+
 TEST_CASE("one evaluation a flake, with its targets, in their order") {
   LoadOptions options;
   options.overrides.targets = {"b#x", "a", "b#y.z"};

@@ -140,6 +140,32 @@ TEST_CASE("what is done with the closures, and as whom") {
   CHECK(of({"-d"}).reports.log_on_console);
 }
 
+TEST_CASE("deploy-rs's flags for checks, signatures and results") {
+  const auto none = parsed<RunOptions>({"run"});
+  CHECK_FALSE(none.check_signatures);
+  CHECK_FALSE(none.keep_result);
+  CHECK(none.result_path == "./.deploy-gc");
+  const auto all = parsed<RunOptions>({"run", "-s", "-c", "-k", "-r", "links"});
+  CHECK(all.skip_checks);
+  CHECK(all.check_signatures);
+  CHECK(all.keep_result);
+  CHECK(all.result_path == "links");
+}
+
+TEST_CASE("beside --file a target is a node, wherever it stands") {
+  for (const Words& words : {Words{"run", "-f", "h.nix", "web-1", "db.\"a b\""},
+                             Words{"run", "--targets", "web-1", "db.\"a b\"", "--file", "h.nix"}}) {
+    const auto overrides = parsed<RunOptions>(words).overrides;
+    CHECK(overrides.file == "h.nix");
+    CHECK(overrides.targets.size() == 2);
+  }
+  CHECK(parsed<PlanOptions>({"plan", "-f", "h.nix", "."}).overrides.file == "h.nix");
+  CHECK_THAT(error_of({"run", "-f", "h.nix", ".#web-1"}),
+             Catch::Matchers::Contains("the form is NODE[.PROFILE] where --file is given"));
+  CHECK_THAT(error_of({"run", "-f", "h.nix", "a.b.c"}),
+             Catch::Matchers::Contains("it has 3 parts"));
+}
+
 TEST_CASE("deploy-rs's --targets takes all words up to the next flag") {
   CHECK(parsed<RunOptions>({"run", "--targets", "a", "b#c", "--parallel", "2"}).overrides.targets ==
         Words{"a", "b#c"});

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/run/build_step.h"
 #include "tests/catch.h"
 #include "tests/unit/steps/step_harness.h"
 
@@ -37,6 +38,56 @@ TEST_CASE("a closure that nothing activates fails its build, and its path is nam
   CHECK(result.reason == "no-activation");
   CHECK(result.message.find("nothing activates " + StepHarness::new_closure("system")) == 0);
   CHECK(harness.ended("system", Stage::build).reason == "no-activation");
+}
+
+TEST_CASE("a closure is signed before it is copied, where there is a key") {
+  StepHarness harness({.signing_key = "ci.key"});
+  harness.bring_over();
+  CHECK(harness.world.signed_by.at(StepHarness::new_closure("system")) == "ci.key");
+  CHECK(harness.ended("system", Stage::sign).outcome == Outcome::success);
+  CHECK_FALSE(harness.host().checked_signatures);
+}
+
+TEST_CASE("what cannot be signed is not copied") {
+  StepHarness harness({.signing_key = "ci.key"});
+  harness.world.bad_keys.insert("ci.key");
+  harness.step(StepKind::build);
+  const auto result = harness.step(StepKind::copy);
+  CHECK(result.outcome == Outcome::error);
+  CHECK(result.reason == "sign-failed");
+  CHECK(harness.ended("system", Stage::sign).outcome == Outcome::error);
+  CHECK(harness.ended("system", Stage::copy).outcome == Outcome::skipped);
+  CHECK(harness.host().connections == 0);
+}
+
+TEST_CASE("signatures are checked where that is asked for") {
+  StepHarness harness({.check_signatures = true});
+  harness.bring_over();
+  CHECK(harness.host().checked_signatures);
+}
+
+TEST_CASE("what was built is kept by links, and what cannot be kept is no success") {
+  StepHarness harness({.result_folder = "gc"});
+  CHECK(harness.step(StepKind::build).outcome == Outcome::success);
+  CHECK(harness.world.links ==
+        std::map<std::string, std::string>{{"gc/web/system", StepHarness::new_closure("system")}});
+  StepHarness full({.result_folder = "gc"});
+  full.world.unwritable.insert("gc/web/system");
+  const auto result = full.step(StepKind::build);
+  CHECK(result.outcome == Outcome::error);
+  CHECK(result.message.find("read-only") != std::string::npos);
+}
+
+TEST_CASE("names of nodes and profiles stay in the folder of the links") {
+  const auto link = [](const char* node, const char* profile) {
+    return belay::run::result_link("gc", node, profile).string();
+  };
+  CHECK(link("web-1", "system") == "gc/web-1/system");
+  CHECK(link("web.example.com", "it's \"x\" ü") == "gc/web.example.com/it's \"x\" ü");
+  CHECK(link("..", ".") == "gc/%2E%2E/%2E");
+  CHECK(link("../../etc", "/x") == "gc/..%2F..%2Fetc/%2Fx");
+  CHECK(link("a\nb", "a%2Fb") == "gc/a%0Ab/a%252Fb");
+  CHECK(link("", "...") == "gc/%/...");
 }
 
 TEST_CASE("a host that cannot be reached is an error, untouched, with every stage accounted for") {

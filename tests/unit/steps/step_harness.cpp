@@ -40,6 +40,9 @@ StepHarness::StepHarness(const NodeSpec& spec) {
     profile.boot_default = spec.boot_default;
     profile.mode = spec.mode;
     profile.magic_rollback = spec.magic_rollback;
+    if (!spec.signing_key.empty()) {
+      profile.signing_key = spec.signing_key;
+    }
     if (!spec.sudo_password.empty()) {
       profile.sudo_password = plan::SecretSource{plan::SecretSource::Kind::variable, "SUDO"};
     }
@@ -58,6 +61,10 @@ StepHarness::StepHarness(const NodeSpec& spec) {
       "x86_64-linux", *store_);
   run::StepRunnerOptions options;
   options.run = "run-1";
+  options.check_signatures = spec.check_signatures;
+  if (!spec.result_folder.empty()) {
+    options.result_folder = spec.result_folder;
+  }
   options.patience = {.reach = std::chrono::milliseconds(200),
                       .kill = std::chrono::seconds(1),
                       .verdict = std::chrono::seconds(4)};

@@ -25,6 +25,9 @@ struct NodeSpec {
   std::map<std::string, std::string> users = {};  ///< by profile; others belong to root
   plan::BootDefault boot_default = plan::BootDefault::with_activation;
   plan::Mode mode = plan::Mode::activate;
+  std::string signing_key = {};   ///< its file; empty = none
+  std::string result_folder = {}; ///< empty = none
+  bool check_signatures = false;
   std::string sudo_password = {};           ///< that the runner has; empty = none
   std::set<std::string> remote_builds = {}; ///< profiles that the target builds
   bool store_sudo = false;
