@@ -104,7 +104,8 @@ def main():
         try:
             test(pathlib.Path(build), work / "layer")
         finally:
-            place.run("umount", "-R", work / "layer")
+            if os.path.ismount(work / "layer"):
+                place.run("umount", "-R", work / "layer")
 
 
 if __name__ == "__main__":

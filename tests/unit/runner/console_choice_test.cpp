@@ -34,7 +34,7 @@ TEST_CASE("a console is live on a terminal that can be drawn on and not in a CI 
   CHECK_FALSE(chosen({{"TERM", "xterm"}, {"JENKINS_URL", "https://ci.example"}}).live);
 }
 
-TEST_CASE("--no-progress and --debug-logs: plain lines on a terminal, too") {
+TEST_CASE("plain lines on a terminal, too: --no-progress and --debug-logs") {
   CHECK_FALSE(chosen({{"TERM", "xterm"}}, {.progress = false}).live);
   CHECK_FALSE(chosen({{"TERM", "xterm"}}, {.log_on_console = true}).live);
 }
