@@ -25,7 +25,6 @@ constexpr std::chrono::hours script_limit{6};
 // The canary's removal decides; the keeper's own deadline is for the case that we are dead.
 constexpr std::chrono::seconds keeper_grace{2};
 constexpr std::chrono::milliseconds look_interval{20};
-constexpr std::chrono::seconds keeper_check{1};
 
 void say(const std::string& text) {
   std::fprintf(stderr, "activate-rs: %s\n", text.c_str());

@@ -15,7 +15,6 @@ namespace {
 
 // The keeper answers within a tick, except while nix-env waits for a profile's lock.
 constexpr std::chrono::seconds answer_limit{150};
-constexpr std::chrono::seconds keeper_check{1};
 
 } // namespace
 

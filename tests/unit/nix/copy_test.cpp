@@ -151,7 +151,9 @@ TEST_CASE("a build on the target has the target's own capacity, and no setting o
   CHECK(outcome.sources.process.succeeded());
   CHECK(outcome.sources.copied.size() >= 2); // the derivations
   CHECK_FALSE(outcome.result.valid);
-  CHECK_THAT(outcome.result.failed_derivation, Contains("-dep.drv"));
+  // Nix 2.26 refuses before it names one.
+  CHECK_THAT(outcome.result.failed_derivation + outcome.result.error,
+             Contains("-dep.drv") || Contains("sandboxed build"));
   copied.target.stop();
   bool built = false;
   for (std::size_t i = 0; i < copied.target.connections(); ++i) {

@@ -120,7 +120,7 @@ void RecordedDaemon::stop() {
 std::vector<std::string> RecordedDaemon::environment_of_target() const {
   return {"NIX_REMOTE=" + direct_uri(), "NIX_STORE_DIR=" + store_directory_,
           "NIX_CONF_DIR=" + target_.string(), "NIX_USER_CONF_FILES=/dev/null",
-          "NIX_CONFIG=build-users-group =\nsubstituters =\nsandbox = false"};
+          "NIX_CONFIG=build-users-group =\nsubstituters ="};
 }
 
 void RecordedDaemon::serve() {
