@@ -78,6 +78,9 @@ run::LoopEnd RunFrame::deploy(const plan::Plan& plan, run::StepFunction do_step)
   run::Scheduler scheduler(plan, clock_.now(), sink);
   const auto end = run::run_loop(plan, scheduler, executor_, reports_.emitter(), clock_);
   left_ = end.left;
+  if (!left_) {
+    do_step_ = nullptr; // its connections may tell something as long as they live
+  }
   return end;
 }
 

@@ -55,7 +55,8 @@ public:
   /// context.work() and is told. Where the end is `left`, the worker may still be at it.
   run::SingleStepEnd work(std::function<void(run::StepContext&)> task);
 
-  /// All steps of the plan; `do_step` runs in workers, and lives as long as the frame.
+  /// All steps of the plan; `do_step` runs in workers and goes when they are done, while what it
+  /// may tell is still heard.
   run::LoopEnd deploy(const plan::Plan& plan, run::StepFunction do_step);
 
 private:
