@@ -12,7 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "fleet"))
 
 # pylint: disable=wrong-import-position
-from chaos import draw, faults, verdict
+from chaos import clock, draw, faults, verdict
 from fleet import check, flake, runner, world
 from fleet.fleet import Fleet
 from fleet.flake import node, package
@@ -22,11 +22,12 @@ from scenario import tell_all
 SETTINGS = {"confirmTimeout": 4, "activationTimeout": 5}
 
 
-class SmallDiskHost(Host):
-    """Its /nix can be filled."""
+class TriedHost(Host):
+    """Its /nix can be filled, its clock stepped."""
 
     def _lay_out(self):
         super()._lay_out()
+        clock.give_host(self)
         world.run("mount", "-t", "tmpfs", "-o", f"size={faults.DISK},mode=0755", "nix",
                   self.path("/nix"))
 
@@ -43,7 +44,8 @@ def main():
         os.environ.get("BELAY_BIN", world.REPOSITORY / "build/dev/bin/belay"))
     world.enter(keep=[pathlib.Path(os.environ["BELAY_BIN"]).parent])
     print(case.words(), flush=True)
-    fleet = Fleet(len(case.hosts), make_host=SmallDiskHost)
+    clock.give_runner()
+    fleet = Fleet(len(case.hosts), make_host=TriedHost)
     try:
         play(case, fleet)
     except Exception:

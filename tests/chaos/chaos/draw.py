@@ -31,6 +31,8 @@ FAULTS = {
     "cut": 3,            # the cable, for some seconds
     "flap": 2,           # the cable, many times a second
     "choke": 1,          # a link of a few kilobytes a second, which drops what it cannot hold
+    "lose": 1,           # one frame of seven
+    "delay": 1,          # each frame by up to 0.2 s, not all by the same
     "kill sshd": 2,      # with every session, and back after some seconds
     "kill serve": 2,     # the agent's half that talks
     "kill keeper": 3,    # the agent's half that owns the transaction
@@ -40,6 +42,8 @@ FAULTS = {
     "terminate runner": 2,
     "power cut": 3,      # and boot with what an armed boot unit would run
     "fill disk": 2,      # store, profiles and state, for some seconds
+    "step clock": 2,     # the time of day of a host, and back
+    "step own clock": 1, # and the runner's
     "rival": 2,          # another run wants the same hosts
 }
 MOMENTS = [("run.started", None), ("stage.started", "build"), ("stage.started", "copy"),
@@ -64,6 +68,7 @@ class Fault:
     moment: tuple    # the event after which it comes
     delay: float     # seconds after that
     duration: float  # seconds
+    step: int        # seconds by which a clock is put forward
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +88,8 @@ class Case:
                          + ("; unchanged" if host.same else ""))
         for fault in self.faults:
             moment = " ".join(filter(None, fault.moment))
-            lines.append(f"  {fault.kind} (web-{fault.host + 1}) {fault.delay:.2f} s after {moment}, "
+            step = f" by {fault.step} s" if "clock" in fault.kind else ""
+            lines.append(f"  {fault.kind} (web-{fault.host + 1}){step} {fault.delay:.2f} s after {moment}, "
                          f"for {fault.duration:.1f} s")
         return "\n".join(lines)
 
@@ -101,11 +107,14 @@ def draw(seed):
 def _draw_host(luck):
     past = luck.choice(["none", "one", "one", "one", "two", "back to one of two"])
     same = past != "none" and luck.random() < 0.1
-    script = "fine" if same else luck.choice([*SCRIPTS, *LIKELY])
+    # Where nothing was before, there is nothing that could be run to let the runner in again.
+    scripts = [name for name in SCRIPTS if past != "none" or name not in SHUTS_OUT]
+    script = "fine" if same else luck.choice([*scripts, *LIKELY])
     return HostPlan(past, script, same)
 
 
 def _draw_fault(luck, hosts):
     [kind] = luck.choices(list(FAULTS), FAULTS.values())
     return Fault(kind, luck.randrange(hosts), luck.choice(MOMENTS),
-                 luck.choice([0, luck.uniform(0, 0.3), luck.uniform(0, 3)]), luck.uniform(0.3, 12))
+                 luck.choice([0, luck.uniform(0, 0.3), luck.uniform(0, 3)]), luck.uniform(0.3, 12),
+                 luck.choice([-1, 1]) * luck.choice([7, 3600, 400 * 86400]))

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What faults do to the world, and how the world is put right again after them."""
 
+import contextlib
 import os
 import pathlib
 import signal
+import subprocess
+import sys
 import threading
 import time
 
+from chaos import clock
 from fleet import world
 from fleet.runner import Run
+
+HERE = pathlib.Path(__file__).resolve().parent
 
 DISK = "48m"
 """Of a host's /nix. A deploy of the campaign needs a few megabytes."""
@@ -69,6 +75,16 @@ class Attack(threading.Thread):
         self.last()
         self.place.unchoke(self.host)
 
+    def lose(self):
+        self._wear(loss=0.15, delay=0.002, jitter=0.005)
+
+    def delay(self):
+        self._wear(loss=0.01, delay=0.1, jitter=0.1)
+
+    def _wear(self, **how):
+        with self.place.worn(self.host, **how):
+            self.last()
+
     def kill_sshd(self):
         self.place.kill(self.host, "sshd")
         self.last()
@@ -102,6 +118,14 @@ class Attack(threading.Thread):
         self.last()
         self.place.free(self.host)
 
+    def step_clock(self):
+        with clock.stepped(self.host.path(clock.OF_HOST), self.fault.step):
+            self.last()
+
+    def step_own_clock(self):
+        with clock.stepped(clock.OF_RUNNER, self.fault.step):
+            self.last()
+
     def rival(self):
         self.start_rival()
 
@@ -111,6 +135,8 @@ class Place:
 
     def __init__(self, fleet):
         self.hosts = list(fleet)
+        self.bridge = fleet.network.bridge
+        self.wires = {host.name: threading.Lock() for host in self.hosts}
         self.locks = {host.name: threading.RLock() for host in self.hosts}
 
     def choke(self, host):
@@ -119,6 +145,27 @@ class Place:
 
     def unchoke(self, host):
         world.run("sh", "-c", f"tc qdisc del dev cable{host.number} root 2>/dev/null || :")
+
+    @contextlib.contextmanager
+    def worn(self, host, loss, delay, jitter):
+        """Its cable goes through a bad one for as long as this lasts."""
+        cable, wire = f"cable{host.number}", f"wire{host.number}"
+        with self.wires[host.name]:
+            world.run("ip", "-batch", "-", text=f"""
+                link add {wire} type veth peer name {wire}-far
+                link set {wire} up
+                link set {wire}-far master {self.bridge} up
+                link set {cable} nomaster""")
+            carrier = subprocess.Popen([sys.executable, HERE / "bad_wire.py", cable, wire,
+                                        *map(str, (loss, delay, jitter))])
+            try:
+                yield
+            finally:
+                carrier.kill()
+                carrier.wait()
+                world.run("ip", "-batch", "-", text=f"""
+                    link del {wire}
+                    link set {cable} master {self.bridge}""")
 
     def kill(self, host, *parts, last=False):
         with self.locks[host.name]:
@@ -140,13 +187,10 @@ class Place:
             recover(host)
 
     def fill(self, host):
-        with open(host.path("/nix/ballast"), "wb") as ballast:
-            try:
+        with open(host.path("/nix/ballast"), "wb", buffering=0) as ballast:
+            with contextlib.suppress(OSError):
                 while True:
                     ballast.write(b"\0" * 65536)
-                    ballast.flush()
-            except OSError:
-                pass
 
     def free(self, host):
         host.path("/nix/ballast").unlink(missing_ok=True)
