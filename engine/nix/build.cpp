@@ -41,6 +41,18 @@ std::string ended_by(const LogFollower& log, const ProcessResult& process) {
                                                    : "nix-store " + process.describe();
 }
 
+/// Why a target cannot build this, where that is known before anything has gone over.
+std::optional<std::string> unfit(const std::optional<std::string>& system,
+                                 const std::vector<std::string>& systems) {
+  if (!system || systems.empty() || *system == "builtin" ||
+      std::find(systems.begin(), systems.end(), *system) != systems.end()) {
+    return std::nullopt;
+  }
+  return "it is to be built for " + *system + ", and the Nix there builds for " +
+         join(systems, ", ") +
+         ": take remoteBuild off, or give that Nix extra-platforms or builders";
+}
+
 /// One call of build(): what is known of each goal while rounds go by.
 class Build {
 public:
@@ -208,6 +220,10 @@ TargetBuildOutcome LocalNix::build_there(const TargetBuildRequest& request,
   TargetBuildOutcome outcome;
   if (valid_paths(runner_, output, wait, make).front()) {
     outcome.result.valid = outcome.result.cached = true;
+    return outcome;
+  }
+  if (auto problem = unfit(system_of(request.goal.derivation), request.capacity.systems)) {
+    outcome.result.error = std::move(*problem);
     return outcome;
   }
   roots_.add(std::vector{request.goal.derivation}, wait);

@@ -44,6 +44,8 @@ public:
   std::vector<bool> valid(const std::vector<StorePath>& paths, const Wait& wait) override;
   std::optional<bool> has_program(const StorePath& path,
                                   const std::vector<std::string>& names) const override;
+  std::optional<std::string> system_of(const StorePath& derivation) const override;
+  bool mentions(const StorePath& derivation, std::string_view word, const Wait& wait) override;
   void root(const std::vector<StorePath>& paths, const Wait& wait) override;
   StorePath add_file(const std::filesystem::path& file, const Wait& wait) override;
   ClosureSize closure_size(const std::vector<StorePath>& paths, const Wait& wait) override;

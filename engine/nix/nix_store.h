@@ -90,7 +90,8 @@ struct CopyOutcome {
 /// How much a target builds at once, as its own nix.conf says; the defaults are Nix's.
 struct BuildCapacity {
   unsigned jobs = 1;
-  unsigned cores = 0; ///< 0 = all that there are
+  unsigned cores = 0;                    ///< 0 = all that there are
+  std::vector<std::string> systems = {}; ///< that it builds for; empty = not known
 };
 
 /// A build by the target's Nix, through the tunnel to its store.
@@ -163,6 +164,13 @@ public:
   virtual std::optional<bool> has_program(const StorePath& path,
                                           const std::vector<std::string>& names) const = 0;
 
+  /// What system a derivation is built on. nullopt where that cannot be seen.
+  virtual std::optional<std::string> system_of(const StorePath& derivation) const = 0;
+
+  /// Whether `word` stands in a derivation or is in a name, among all that this one is made from;
+  /// true where that cannot be seen. Reads them all: for rare questions.
+  virtual bool mentions(const StorePath& derivation, std::string_view word, const Wait& wait) = 0;
+
   /// Keeps these (derivations, outputs) from the garbage collector until the store object dies.
   /// Invalid ones are left out.
   virtual void root(const std::vector<StorePath>& paths, const Wait& wait) = 0;
@@ -178,8 +186,9 @@ public:
                            const Wait& wait) = 0;
 
   /// Copies the derivation with all that it needs, and has it built there; an output that is there
-  /// already costs one question. The output is nobody's root yet. Throws Error{system} where Nix
-  /// cannot ask the target: the tunnel knows why.
+  /// already costs one question. Where the target does not build for the derivation's system, that
+  /// is the result, and nothing is copied. The output is nobody's root yet. Throws Error{system}
+  /// where Nix cannot ask the target: the tunnel knows why.
   virtual TargetBuildOutcome build_there(const TargetBuildRequest& request,
                                          const ProgressSink& sink, const Wait& wait) = 0;
 };

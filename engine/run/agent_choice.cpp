@@ -30,24 +30,34 @@ std::optional<StorePath> brought_by(AgentFinder& finder, const plan::Node& node,
 
 } // namespace
 
+std::string look_for_agent(AgentFinder& finder, const plan::Node& node,
+                           WorkingConnection& connection, const Wait& wait) {
+  const auto system = AgentFinder::system_of(*connection.session, wait);
+  connection.agent = finder.own(system, wait);
+  if (connection.agent) {
+    return system;
+  }
+  connection.foreign = system;
+  if (std::none_of(node.profiles.begin(), node.profiles.end(), [&](const plan::Profile& profile) {
+        return profile.login == connection.login && finder.may_be_brought(profile, wait);
+      })) {
+    throw finder.missing(system);
+  }
+  return system;
+}
+
 void choose_agent(AgentFinder& finder, const plan::Node& node, WorkingConnection& connection,
                   const Wait& wait) {
   if (connection.agent) {
     return;
   }
-  const auto system = AgentFinder::system_of(*connection.session, wait);
-  connection.agent = finder.own(system, wait);
-  if (connection.agent) {
-    return;
-  }
-  connection.foreign = system;
   connection.agent = brought_by(finder, node, connection.login, wait);
   const bool may_come =
       std::any_of(node.profiles.begin(), node.profiles.end(), [&](const plan::Profile& profile) {
         return profile.remote_build && profile.login == connection.login;
       });
   if (!connection.agent && !may_come) {
-    throw finder.missing(system);
+    throw finder.missing(connection.foreign);
   }
 }
 

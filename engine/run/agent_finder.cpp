@@ -73,6 +73,13 @@ std::optional<StorePath> AgentFinder::own(const std::string& system, const Wait&
   return std::nullopt;
 }
 
+bool AgentFinder::may_be_brought(const plan::Profile& profile, const Wait& wait) {
+  if (const auto brings = store_.has_program(profile.path, {std::string(closure_agent)})) {
+    return *brings;
+  }
+  return !profile.derivation || store_.mentions(*profile.derivation, closure_agent, wait);
+}
+
 std::optional<StorePath> AgentFinder::of_closure(const StorePath& closure, const Wait& wait) {
   const std::string name(closure_agent);
   if (store_.has_program(closure, {name}) != true) {

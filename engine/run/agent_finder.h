@@ -4,6 +4,7 @@
 #include "engine/base/error.h"
 #include "engine/base/store_path.h"
 #include "engine/nix/nix_store.h"
+#include "engine/plan/plan.h"
 #include "engine/ssh/transport.h"
 
 #include <filesystem>
@@ -17,7 +18,8 @@
 // (uname), added to the runner's store once a run and copied along with the closure. Where the
 // runner has none for that system, the closure may bring one (`belay-agent`, as nix/lib makes it):
 // it is added the same way, so that it is a file of its own that needs no signature. Whether it
-// speaks this runner's protocol, its greeting says.
+// speaks this runner's protocol, its greeting says. Before the closure is built nobody can look
+// into it; but what it is made from has to mention an agent, if it brings one.
 
 namespace belay::run {
 
@@ -41,6 +43,9 @@ public:
   std::optional<StorePath> own(const std::string& system, const Wait& wait);
   /// That of a closure in the runner's store; nullopt where it brings none.
   std::optional<StorePath> of_closure(const StorePath& closure, const Wait& wait);
+  /// Whether that profile's closure, which may not have been built yet, brings one, as far as can
+  /// be known.
+  bool may_be_brought(const plan::Profile& profile, const Wait& wait);
   /// Error{agent_missing} that says where was looked and what to do.
   Error missing(const std::string& system) const;
 

@@ -9,6 +9,8 @@
 #include "engine/run/store_work.h"
 #include "engine/run/target_build.h"
 
+#include <utility>
+
 namespace belay::run {
 
 using event::Stage;
@@ -17,6 +19,9 @@ namespace {
 
 // A copy may take long, a login or an agent's answer may not.
 constexpr Duration answer_limit = std::chrono::seconds(60);
+/// A connection that was made before the build is worked over if the build was short. After a long
+/// one nobody knows whether the other side still has it: nothing kept it alive.
+constexpr Duration kept_limit = std::chrono::seconds(15);
 constexpr Duration sign_limit = std::chrono::hours(1);
 constexpr Duration copy_limit = std::chrono::hours(6);
 
@@ -98,10 +103,18 @@ private:
   /// Its working connection, with the agent for the system that answers there.
   WorkingConnection& connected(const plan::Profile& profile) {
     auto& connection = link_.connection_by(profile.login);
-    if (!connection.session) {
-      connect_to_work(tools_.contact, node_, connection, stages_, context_.work());
+    if (std::exchange(connection.in_use, true)) {
+      return connection;
+    }
+    if (!connection.session || BootClock::now() - connection.connected_at > kept_limit) {
+      connect_to_work(tools_.contact, node_, connection, retries_told(stages_), context_.work());
+    }
+    if (!connection.agent && connection.foreign.empty()) {
+      look_for_agent(tools_.agents, node_, connection, within(answer_limit));
+    }
+    if (!connection.agent) {
       choose_agent(tools_.agents, node_, connection, within(answer_limit));
-      if (connection.agent && !connection.foreign.empty()) {
+      if (connection.agent) {
         stages_.log("agent", "this belay has no agent for " + connection.foreign +
                                  ": the closure's own is used");
       }

@@ -29,7 +29,7 @@ WorkingConnection& NodeLink::connection_by(const plan::Login& login) {
       return connection;
     }
   }
-  return connections.emplace_back(WorkingConnection{login, nullptr, std::nullopt, false, {}});
+  return connections.emplace_back(WorkingConnection{.login = login});
 }
 
 std::optional<Error> NodeLink::for_each_transaction(const std::function<void(Owner&)>& tell) {

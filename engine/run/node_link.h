@@ -31,9 +31,11 @@ namespace belay::run {
 struct WorkingConnection {
   plan::Login login;
   std::shared_ptr<ssh::Session> session; ///< none = not made yet
-  std::optional<StorePath> agent;        ///< for the system that answers there
-  bool agent_there = false;              ///< it was brought over
-  std::string foreign;                   ///< the system, where the agent is a closure's own
+  Instant connected_at{};
+  bool in_use = false;            ///< Copy has begun with it
+  std::optional<StorePath> agent; ///< for the system that answers there
+  bool agent_there = false;       ///< it was brought over
+  std::string foreign;            ///< the system, where the agent is a closure's own
 };
 
 /// A connection and an agent on it. The owners that share a login share the working connection.

@@ -27,8 +27,9 @@ NodeResult left_out(NodeIndex node, const RunningStep& step, const std::string& 
 
 Scheduler::State::State(const plan::Plan& the_plan, DraftSink& the_sink)
     : plan(the_plan), sink(the_sink),
-      nodes(the_plan.nodes.size()), copy{StepKind::copy,
-                                         slots(the_plan.policy.limits.copy, the_plan.policy)},
+      nodes(the_plan.nodes.size()), survey{StepKind::survey,
+                                           slots(the_plan.policy.parallel, the_plan.policy)},
+      copy{StepKind::copy, slots(the_plan.policy.limits.copy, the_plan.policy)},
       activate{StepKind::activate, slots(the_plan.policy.limits.activate, the_plan.policy)},
       rollback{StepKind::rollback, activate.limit}, finish{StepKind::finish,
                                                            slots(the_plan.policy.parallel,
@@ -43,7 +44,7 @@ void Scheduler::State::admit(Instant now) {
     tell(index, event::NodeQueued{});
     nodes[index].verdict.node = index;
     if (!plan.nodes[index].skip && !plan.nodes[index].evaluation_error)
-      to_build.push_back(index);
+      survey.waiting.push_back(index);
   }
   for (NodeIndex index = 0; index < nodes.size(); ++index) {
     if (plan.nodes[index].skip)
@@ -71,7 +72,7 @@ Lane& Scheduler::State::copy_lane(NodeIndex index) {
 Lane* Scheduler::State::lane_of(StepKind kind, NodeIndex index) {
   if (kind == StepKind::copy)
     return &copy_lane(index);
-  for (Lane* lane : {&activate, &rollback, &finish})
+  for (Lane* lane : {&survey, &activate, &rollback, &finish})
     if (lane->kind == kind)
       return lane;
   return nullptr;
@@ -99,9 +100,19 @@ Step Scheduler::State::start(StepKind kind, std::vector<NodeIndex> indices, Phas
   return Step{last_id, kind, std::move(indices)};
 }
 
+/// Under `stop` a node that nobody can deploy to ends the run: nothing is built before all are
+/// known not to be one.
+bool Scheduler::State::builds_together(Instant now) const {
+  const bool all_known = survey.waiting.empty() && survey.running == 0;
+  return all_known || (plan.policy.on_failure == plan::OnFailure::proceed && now >= build_at);
+}
+
 std::optional<Step> Scheduler::State::next_build(Instant now) {
-  if (to_build.empty())
+  if (to_build.empty() || building || !builds_together(now))
     return std::nullopt;
+  building = true;
+  build_at.reset();
+  std::sort(to_build.begin(), to_build.end());
   return start(StepKind::build, std::exchange(to_build, {}), Phase::building, now);
 }
 
@@ -124,6 +135,8 @@ Scheduler::~Scheduler() = default;
 std::optional<Step> Scheduler::next(Instant now) {
   State& state = *state_;
   state.drop_late_finishes(now);
+  if (auto step = state.next_of(state.survey, Phase::surveying, now))
+    return step;
   if (auto step = state.next_build(now))
     return step;
   if (auto step = state.next_of(state.rollback, Phase::rolling_back, now))
@@ -146,6 +159,8 @@ void Scheduler::finished(const StepResult& result, Instant now) {
   const RunningStep& step = found.mapped();
   if (Lane* lane = state.lane_of(step.kind, step.nodes.front()))
     --lane->running;
+  if (step.kind == StepKind::build)
+    state.building = false;
   std::unordered_map<NodeIndex, const NodeResult*> told;
   for (const NodeResult& node : result.nodes)
     told.emplace(node.node, &node);
@@ -170,9 +185,13 @@ std::optional<Instant> Scheduler::abandon_at() const {
 }
 
 std::optional<Instant> Scheduler::wake_at(Instant now) const {
+  const State& state = *state_;
   // A time that has passed would wake the loop again and again for nothing.
-  if (state_->abandon_at && *state_->abandon_at > now && !state_->finish.waiting.empty())
-    return state_->abandon_at;
+  if (state.abandon_at && *state.abandon_at > now && !state.finish.waiting.empty())
+    return state.abandon_at;
+  if (state.build_at && *state.build_at > now && !state.to_build.empty() &&
+      state.plan.policy.on_failure == plan::OnFailure::proceed)
+    return state.build_at;
   return std::nullopt;
 }
 

@@ -14,11 +14,11 @@
 // inside a step is told by the step itself. The failure policy and the rules of cancellation are
 // here and nowhere else.
 //
-// A node's way: Build (all nodes in one step), Copy, Activate, then Rollback if the run fails and
-// takes it back, then Finish. From a successful Copy on, the target holds a transaction open for
-// us, so a node that has got so far ends with Finish, whatever its verdict - unless contact is
-// lost, a rollback failed or the target was told to decide alone. A node's verdict is told once,
-// when nothing can change it any more.
+// A node's way: Survey, Build (all that are ready, in one step), Copy, Activate, then Rollback if
+// the run fails and takes it back, then Finish. From a successful Copy on, the target holds a
+// transaction open for us, so a node that has got so far ends with Finish, whatever its verdict -
+// unless contact is lost, a rollback failed or the target was told to decide alone. A node's
+// verdict is told once, when nothing can change it any more.
 
 namespace belay::run {
 

@@ -49,6 +49,15 @@ void Scheduler::State::take_failure(const NodeResult& result, Instant now) {
     fail_fast(now);
 }
 
+/// Those for which nothing has been built yet.
+std::vector<NodeIndex> Scheduler::State::take_unbuilt() {
+  std::vector<NodeIndex> taken = std::exchange(to_build, {});
+  for (const NodeIndex index : std::exchange(survey.waiting, {}))
+    taken.push_back(index);
+  std::sort(taken.begin(), taken.end());
+  return taken;
+}
+
 /// Those that were built and wait to be copied to; they wait no more.
 std::vector<NodeIndex> Scheduler::State::take_uncopied() {
   std::vector<NodeIndex> taken;
@@ -61,7 +70,7 @@ std::vector<NodeIndex> Scheduler::State::take_uncopied() {
 /// Under `stop`, at the first failure: whoever waits, waits for nothing. Steps that run are
 /// awaited.
 void Scheduler::State::fail_fast(Instant now) {
-  for (const NodeIndex index : std::exchange(to_build, {}))
+  for (const NodeIndex index : take_unbuilt())
     end_as(index, Outcome::skipped, event::reasons::fail_fast, now);
   for (const NodeIndex index : take_uncopied())
     end_as(index, Outcome::skipped, event::reasons::fail_fast, now);
@@ -110,7 +119,7 @@ void Scheduler::State::cancel(Instant now) {
     return;
   abandon_at = now + std::max<Duration>(plan.policy.grace - abandon_lead, Duration::zero());
   const std::string_view reason = reason_of(ErrorKind::cancelled);
-  for (const NodeIndex index : std::exchange(to_build, {}))
+  for (const NodeIndex index : take_unbuilt())
     end_as(index, Outcome::cancelled, reason, now);
   for (const NodeIndex index : take_uncopied())
     end_as(index, Outcome::cancelled, reason, now);
@@ -130,6 +139,7 @@ void Scheduler::State::leave(Instant now) {
   finish.waiting.clear();
   for (NodeIndex index = 0; index < nodes.size(); ++index) {
     switch (nodes[index].phase) {
+    case Phase::waiting_survey:
     case Phase::waiting_build:
     case Phase::waiting_copy:
       end_as(index, Outcome::cancelled, reason_of(ErrorKind::cancelled), now);
@@ -141,6 +151,7 @@ void Scheduler::State::leave(Instant now) {
     case Phase::finishing:
       end(index);
       break;
+    case Phase::surveying:
     case Phase::building:
     case Phase::copying: // its step never told how it ended, and changed nothing: judged as
                          // cancelled

@@ -70,6 +70,8 @@ NodeResult verdict_of(NodeIndex node, Outcome outcome, std::string_view reason) 
 
 void Scheduler::State::take(StepKind kind, const NodeResult& result, Instant now) {
   switch (kind) {
+  case StepKind::survey:
+    return surveyed(result, now);
   case StepKind::build:
     return built(result, now);
   case StepKind::copy:
@@ -89,6 +91,22 @@ void Scheduler::State::take(StepKind kind, const NodeResult& result, Instant now
 void Scheduler::State::decide(NodeIndex index, NodeResult verdict, Instant now) {
   nodes[index].verdict = std::move(verdict);
   nodes[index].decided = now;
+}
+
+void Scheduler::State::surveyed(const NodeResult& result, Instant now) {
+  if (result.outcome != Outcome::success) {
+    nodes[result.node].told_copy = true;
+    decide(result.node, result, now);
+    end(result.node);
+    return take_failure(result, now);
+  }
+  if (abandon_at)
+    return end_as(result.node, Outcome::cancelled, reason_of(ErrorKind::cancelled), now);
+  if (broken)
+    return end_as(result.node, Outcome::skipped, event::reasons::fail_fast, now);
+  enter(result.node, Phase::waiting_build);
+  build_at = build_at.value_or(now + survey_patience);
+  to_build.push_back(result.node);
 }
 
 void Scheduler::State::built(const NodeResult& result, Instant now) {

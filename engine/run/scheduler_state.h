@@ -16,6 +16,8 @@ namespace belay::run {
 
 /// Where a node is. The order is the order of its life.
 enum class Phase {
+  waiting_survey,
+  surveying,
   waiting_build,
   building,
   waiting_copy,
@@ -31,13 +33,17 @@ enum class Phase {
 };
 
 struct NodeRecord {
-  Phase phase = Phase::waiting_build;
+  Phase phase = Phase::waiting_survey;
   std::optional<Instant> started, decided;
   bool told_build = false; ///< the Build step ran, so it told the stage's end
-  bool told_copy = false;
+  bool told_copy = false;  ///< Copy ran, or a Survey that failed
   bool told_activate = false;
   NodeResult verdict; ///< what node.finished will say
 };
+
+/// How long those that can be built wait for one more: what can be is built in one go, but a host
+/// that does not answer must not hold up the others for ever.
+inline constexpr std::chrono::seconds survey_patience{10};
 
 /// A verdict that says no more than this.
 NodeResult verdict_of(NodeIndex node, event::Outcome outcome, std::string_view reason);
@@ -62,6 +68,7 @@ struct Scheduler::State {
   // ---- scheduler.cpp: what starts ----
   void admit(Instant now);
   std::optional<Step> next_build(Instant now);
+  bool builds_together(Instant now) const;
   std::optional<Step> next_of(Lane& lane, Phase phase, Instant now);
   Step start(StepKind kind, std::vector<NodeIndex> indices, Phase phase, Instant now);
   bool barrier_open() const;
@@ -71,6 +78,7 @@ struct Scheduler::State {
 
   // ---- scheduler_result.cpp: what a result means ----
   void take(StepKind kind, const NodeResult& result, Instant now);
+  void surveyed(const NodeResult& result, Instant now);
   void built(const NodeResult& result, Instant now);
   void copied(const NodeResult& result, Instant now);
   void activated(const NodeResult& result, Instant now);
@@ -85,6 +93,7 @@ struct Scheduler::State {
   void settle(Instant now);
   void cancel(Instant now);
   void leave(Instant now);
+  std::vector<NodeIndex> take_unbuilt();
   std::vector<NodeIndex> take_uncopied();
   void queue_rollback(NodeIndex index);
   void queue_finish(NodeIndex index);
@@ -105,7 +114,9 @@ struct Scheduler::State {
   DraftSink& sink;
   std::vector<NodeRecord> nodes;
   std::vector<NodeIndex> to_build; ///< until Build starts
-  Lane copy, activate, rollback, finish;
+  std::optional<Instant> build_at; ///< when that waits for no further Survey
+  bool building = false;           ///< one Build at a time
+  Lane survey, copy, activate, rollback, finish;
   Lane build_there; ///< Copy of nodes whose targets build: it may take long, and not here
   std::unordered_map<StepId, RunningStep> running;
   StepId last_id = 0;

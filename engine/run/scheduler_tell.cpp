@@ -37,6 +37,7 @@ bool told_by_step(const NodeRecord& node, StepKind kind) {
   case StepKind::activate:
     return node.told_activate;
   case StepKind::evaluate:
+  case StepKind::survey:
   case StepKind::rollback:
   case StepKind::finish:
     break;

@@ -33,6 +33,8 @@ public:
   /// `message` may be empty: then the event describes itself.
   void finish(const plan::Profile& profile, event::Stage stage, event::StageFinished data,
               std::string message = {});
+  /// Nothing of it was begun after all: nothing is told.
+  void forget() { open_.clear(); }
   /// Ends the stage that runs now, if one does, as `outcome`, and returns whether there was one.
   bool fail_running(event::Outcome outcome, std::string reason, const std::string& message);
 

@@ -8,7 +8,7 @@ namespace belay::run {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kind_names = {"evaluate", "build",    "copy",
+constexpr std::array<std::string_view, 7> kind_names = {"evaluate", "survey",   "build", "copy",
                                                         "activate", "rollback", "finish"};
 
 } // namespace

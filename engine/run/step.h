@@ -11,22 +11,23 @@
 #include <variant>
 #include <vector>
 
-// A step is what is scheduled; a stage is what events name. Build works for all nodes at once (one
+// A step is what is scheduled; a stage is what events name. Build works for many nodes at once (one
 // Nix process builds in parallel better than many). Every other step works on one node and covers
-// several stages: Copy connects, has the target build what is to be built there, signs, copies and
-// takes the target's lock; Activate activates,
-// confirms and verifies each profile in turn; Rollback revokes what this run confirmed; Finish
-// tells the target that nothing will be revoked any more. Lock belongs to Copy so that a held lock,
-// too, is found before anything is activated anywhere.
+// several stages: Survey connects and asks the target what it is, before anything is built for it;
+// Copy has the target build what is to be built there, signs, copies and takes the target's lock;
+// Activate activates, confirms and verifies each profile in turn; Rollback revokes what this run
+// confirmed; Finish tells the target that nothing will be revoked any more. Lock belongs to Copy so
+// that a held lock, too, is found before anything is activated anywhere.
 //
 // Each step tells the end of every announced stage that it covers, of each profile, also of those
 // that it does not reach (skipped): Build - build; Copy - build where the target does it, copy,
-// lock; Activate - activate, confirm, verify. Rollback tells `rollback`, which is announced by
-// nobody; Finish covers no stage.
+// lock; Activate - activate, confirm, verify. A Survey that goes well tells nothing; one that does
+// not is a Copy that ended before it was begun, and tells what Copy covers. Rollback tells
+// `rollback`, which is announced by nobody; Finish covers no stage.
 
 namespace belay::run {
 
-enum class StepKind { evaluate, build, copy, activate, rollback, finish };
+enum class StepKind { evaluate, survey, build, copy, activate, rollback, finish };
 std::string_view name_of(StepKind kind);
 
 using NodeIndex = std::size_t; ///< into Plan::nodes
@@ -35,7 +36,7 @@ using StepId = std::uint64_t;  ///< unique in a run
 struct Step {
   StepId id = 0;
   StepKind kind = StepKind::build;
-  std::vector<NodeIndex> nodes; ///< build: all that are left; evaluate: none; else exactly one
+  std::vector<NodeIndex> nodes; ///< build: all that can be built; evaluate: none; else exactly one
 };
 
 /// What a step did to one node.

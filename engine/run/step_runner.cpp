@@ -5,6 +5,7 @@
 #include "engine/run/activate_step.h"
 #include "engine/run/build_step.h"
 #include "engine/run/copy_step.h"
+#include "engine/run/survey_step.h"
 
 #include <algorithm>
 
@@ -55,6 +56,9 @@ NodeResult StepRunner::run_node(const Step& step, StepContext& context) {
   auto& link = *links_.at(index);
   const std::lock_guard lock(link.mutex);
   switch (step.kind) {
+  case StepKind::survey:
+    return survey_node({contact_, store_, agents_, options_.check_signatures}, node, index, link,
+                       context);
   case StepKind::copy:
     return copy_node({contact_, store_, agents_, options_.check_signatures}, node, index, link,
                      context);

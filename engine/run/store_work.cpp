@@ -40,14 +40,19 @@ std::string describe(const ProcessResult& process) {
 } // namespace
 
 void connect_to_work(const Contact& contact, const plan::Node& node, WorkingConnection& connection,
-                     NodeStages& stages, const CancelToken& cancel) {
-  const auto on_retry = [&](const ssh::RetryNotice& notice) {
-    stages.tell(event::StageRetrying{notice.attempt, notice.max, notice.delay, notice.reason},
-                event::Level::warn);
-  };
+                     const ssh::RetrySink& on_retry, const CancelToken& cancel) {
+  connection.session.reset();
   connection.session =
       contact.transport.connect(address_of(node, connection.login), ssh::Purpose::work, on_retry,
                                 Wait::at_most(work_login_limit, cancel));
+  connection.connected_at = BootClock::now();
+}
+
+ssh::RetrySink retries_told(NodeStages& stages) {
+  return [&stages](const ssh::RetryNotice& notice) {
+    stages.tell(event::StageRetrying{notice.attempt, notice.max, notice.delay, notice.reason},
+                event::Level::warn);
+  };
 }
 
 int StoreWork::run(const StoreAccess& access, const Work& work) const {
@@ -63,8 +68,7 @@ int StoreWork::run(const StoreAccess& access, const Work& work) const {
     stages_.tell(
         event::StageRetrying{number, work_attempts, Duration::zero(), failure->error.message()},
         event::Level::warn);
-    access.connection.session.reset();
-    connect_to_work(contact_, node_, access.connection, stages_, cancel_);
+    connect_to_work(contact_, node_, access.connection, retries_told(stages_), cancel_);
   }
 }
 

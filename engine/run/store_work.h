@@ -22,9 +22,12 @@ struct StoreAccess {
   StoreDoor* door = nullptr;              ///< null: the login's own access
 };
 
-/// The working connection of `login`, made where there is none. Retries are told as events.
+/// Makes the working connection of a login, anew where there was one.
 void connect_to_work(const Contact& contact, const plan::Node& node, WorkingConnection& connection,
-                     NodeStages& stages, const CancelToken& cancel);
+                     const ssh::RetrySink& on_retry, const CancelToken& cancel);
+
+/// As events of the stage that runs.
+ssh::RetrySink retries_told(NodeStages& stages);
 
 class StoreWork {
 public:

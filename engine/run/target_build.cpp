@@ -18,11 +18,19 @@ namespace {
 constexpr Duration build_limit = std::chrono::hours(24); // a CI job has a limit of its own
 constexpr Duration question_limit = std::chrono::seconds(60);
 
-/// Two lines, no more: among the others are secrets (access-tokens).
+/// These lines, no more: among the others are secrets (access-tokens).
 constexpr const char* capacity_command =
     "sh -c 'PATH=$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:"
     "$HOME/.nix-profile/bin; nix --extra-experimental-features nix-command show-config 2>/dev/null "
-    "| grep -E \"^(max-jobs|cores) = \"'";
+    "| grep -E \"^(max-jobs|cores|system|extra-platforms|builders) = \"; "
+    "test ! -s /etc/nix/machines || echo machines = /etc/nix/machines'";
+
+/// Nix's default, a file that mostly is not there.
+constexpr std::string_view usual_builders = "@/etc/nix/machines";
+
+void read_number(const std::string& word, unsigned& number) {
+  std::from_chars(word.data(), word.data() + word.size(), number);
+}
 
 class TargetBuild {
 public:
@@ -82,17 +90,25 @@ private:
 
 nix::BuildCapacity capacity_from(const std::string& settings) {
   nix::BuildCapacity capacity;
+  bool others_build = false;
   for (const auto& line : split(settings, '\n')) {
     const auto words = split_white_space(line);
-    if (words.size() != 3 || words[1] != "=") {
+    if (words.size() < 3 || words[1] != "=") {
       continue;
     }
-    unsigned* const place = words[0] == "max-jobs" ? &capacity.jobs
-                            : words[0] == "cores"  ? &capacity.cores
-                                                   : nullptr;
-    if (place != nullptr) {
-      std::from_chars(words[2].data(), words[2].data() + words[2].size(), *place);
+    const auto& key = words[0];
+    if (key == "max-jobs") {
+      read_number(words[2], capacity.jobs);
+    } else if (key == "cores") {
+      read_number(words[2], capacity.cores);
+    } else if (key == "system" || key == "extra-platforms") {
+      capacity.systems.insert(capacity.systems.end(), words.begin() + 2, words.end());
+    } else if (key == "machines" || (key == "builders" && words[2] != usual_builders)) {
+      others_build = true;
     }
+  }
+  if (others_build) { // for whatever systems those are
+    capacity.systems.clear();
   }
   return capacity;
 }

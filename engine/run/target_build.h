@@ -25,8 +25,9 @@ struct TargetBuilder {
 void build_on_target(const TargetBuilder& builder, const plan::Profile& profile,
                      const StoreAccess& access);
 
-/// `max-jobs = 4` and `cores = 0` among the lines that Nix prints of its settings; what is missing
-/// is Nix's own default. Pure.
+/// `max-jobs = 4`, `cores = 0`, `system = x86_64-linux` among the lines that Nix prints of its
+/// settings; what is missing is Nix's own default. Where other machines build for the target, it is
+/// not known for which systems. Pure.
 nix::BuildCapacity capacity_from(const std::string& settings);
 
 } // namespace belay::run

@@ -24,6 +24,7 @@ OccurrenceQueue::WhenFull when_full(StepKind kind) {
   case StepKind::finish:
     return OccurrenceQueue::WhenFull::leave_out;
   case StepKind::evaluate:
+  case StepKind::survey:
   case StepKind::build:
   case StepKind::copy:
     break;

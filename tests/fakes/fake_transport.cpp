@@ -299,9 +299,22 @@ public:
     return result;
   }
   std::optional<bool> has_program(const StorePath& path,
-                                  const std::vector<std::string>&) const override {
+                                  const std::vector<std::string>& names) const override {
     const std::lock_guard lock(world_.mutex);
-    return !world_.inert.contains(path.string());
+    if (!world_.local_store.contains(path.string())) {
+      return std::nullopt;
+    }
+    return names.front() == "belay-agent" ? world_.bringing.contains(path.string())
+                                          : !world_.inert.contains(path.string());
+  }
+  std::optional<std::string> system_of(const StorePath& derivation) const override {
+    const std::lock_guard lock(world_.mutex);
+    const auto found = world_.systems.find(derivation.string());
+    return found == world_.systems.end() ? std::nullopt : std::optional(found->second);
+  }
+  bool mentions(const StorePath& derivation, std::string_view, const Wait&) override {
+    const std::lock_guard lock(world_.mutex);
+    return world_.mentioning.contains(derivation.string());
   }
   void root(const std::vector<StorePath>&, const Wait&) override {}
   StorePath add_file(const std::filesystem::path&, const Wait&) override {

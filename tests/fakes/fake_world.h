@@ -91,6 +91,9 @@ public:
   std::set<std::string> local_store;            ///< valid on the runner
   std::set<std::string> unbuildable;            ///< outputs
   std::set<std::string> inert;                  ///< outputs that nothing activates
+  std::set<std::string> bringing;               ///< outputs that bring an agent
+  std::set<std::string> mentioning;             ///< derivations that mention one
+  std::map<std::string, std::string> systems;   ///< of derivations; of others nobody knows
   std::set<std::string> bad_keys;               ///< files that hold no secret key
   std::set<std::string> unwritable;             ///< links that cannot be made
   std::map<std::string, std::string> signed_by; ///< key file, by store path

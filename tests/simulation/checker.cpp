@@ -11,7 +11,9 @@ using event::Stage;
 namespace {
 
 std::optional<Work> work_of(const NodeRecord& node, const std::string& profile, Stage stage) {
-  const Work copy = node.remote_builds.empty() ? Work::copy : Work::build_there;
+  const Work copy = node.turned_down             ? Work::survey
+                    : node.remote_builds.empty() ? Work::copy
+                                                 : Work::build_there;
   switch (stage) {
   case Stage::build:
     return node.remote_builds.contains(profile) ? copy : Work::build;
@@ -39,7 +41,8 @@ bool is_bad(Outcome outcome) {
 } // namespace
 
 std::string_view name_of(Work work) {
-  constexpr std::string_view names[] = {"build", "copy", "activate", "rollback", "build there"};
+  constexpr std::string_view names[] = {"build",    "copy",        "activate",
+                                        "rollback", "build there", "survey"};
   return names[static_cast<std::size_t>(work)];
 }
 
@@ -47,6 +50,7 @@ Checker::Checker(const plan::Plan& plan) : policy_(plan.policy) {
   const auto slots = [&](int limit) { return std::min(limit, policy_.parallel); };
   limits_ = {{Work::copy, slots(policy_.limits.copy)},
              {Work::build_there, slots(policy_.limits.build)},
+             {Work::survey, policy_.parallel},
              {Work::activate, slots(policy_.limits.activate)},
              {Work::rollback, slots(policy_.limits.activate)},
              {Work::build, static_cast<int>(plan.nodes.size())}}; // one step for all
@@ -116,8 +120,15 @@ void Checker::take(const event::PlanResolved& plan) {
     }
 }
 
+bool Checker::turned_down_now(const NodeRecord& node) const {
+  return event_->subject.stage == Stage::copy && !node.at &&
+         std::none_of(node.stages.begin(), node.stages.end(),
+                      [](const auto& entry) { return entry.second.started; });
+}
+
 void Checker::take_stage_started() {
   NodeRecord& node = nodes_[event_->subject.node];
+  node.turned_down |= turned_down_now(node);
   const Stage stage = *event_->subject.stage;
   const Work work = *work_of(node, event_->subject.profile, stage);
   require(node.started == 1, "a stage started before its node");
@@ -131,7 +142,7 @@ void Checker::take_stage_started() {
     return fail("a stage that was not announced");
   require(!found->second.started && !found->second.ended, "a stage started twice");
   found->second.started = true;
-  if (stage == Stage::copy)
+  if (stage == Stage::copy && !node.turned_down)
     check_built(node, event_->subject.profile);
 }
 

@@ -21,8 +21,9 @@
 namespace belay::simulation {
 
 /// A kind of step as far as events show it.
-/// `build_there`: Copy of a node whose target builds.
-enum class Work { build, copy, activate, rollback, build_there };
+/// `build_there`: Copy of a node whose target builds. `survey`: one that went badly; of others
+/// nothing is told.
+enum class Work { build, copy, activate, rollback, build_there, survey };
 std::string_view name_of(Work work);
 
 struct StageRecord {
@@ -35,6 +36,7 @@ struct NodeRecord {
   std::set<std::string> remote_builds;                                ///< profiles, as announced
   std::size_t revocable = 0; ///< profiles with autoRollback
   bool skip = false;
+  bool turned_down = false; ///< Copy was ended before anything was built
   int queued = 0, started = 0, finish_steps = 0;
   std::optional<Work> at;          ///< the step that is at work on it
   std::optional<WallTime> failed;  ///< a stage of it ended badly
@@ -62,6 +64,7 @@ private:
   void take(const event::CancelRequested& cancel);
   void take(const event::PlanResolved& plan);
   void take_stage_started();
+  bool turned_down_now(const NodeRecord& node) const;
   void take_stage_finished(const event::StageFinished& ended);
   void take_rollback_ended(NodeRecord& node, const event::StageFinished& ended);
   void take_finish_step();

@@ -18,6 +18,10 @@ struct Implied {
   std::string reason;
 };
 
+bool is_bad(Outcome outcome) {
+  return outcome != Outcome::success && outcome != Outcome::skipped;
+}
+
 bool all_well(const NodeRecord& node, std::initializer_list<Stage> stages) {
   return std::all_of(node.stages.begin(), node.stages.end(), [&](const auto& entry) {
     return std::find(stages.begin(), stages.end(), entry.first.second) == stages.end() ||
@@ -70,7 +74,8 @@ bool Checker::failed_before(WallTime time) const {
 }
 
 void Checker::check_start(NodeRecord& node, Work work) {
-  require(!cancel_, "a step started after the cancel");
+  require(!cancel_ || work == Work::survey, // that started unseen, and is told as it ends
+          "a step started after the cancel");
   require(!node.at, "a second step started on a node");
   require(node.finish_steps == 0, "a step started after Finish");
   node.at = work;
@@ -80,6 +85,9 @@ void Checker::check_start(NodeRecord& node, Work work) {
     for (const auto& [key, stage] : node.stages)
       if (key.second == Stage::build && !node.remote_builds.contains(key.first))
         check_built(node, key.first);
+  if (work == Work::build)
+    require(policy_.on_failure != plan::OnFailure::stop || !failed_before(event_->time),
+            "built after a failure");
   if (work == Work::activate)
     check_activation(node);
   if (work == Work::rollback)
@@ -187,6 +195,10 @@ void Checker::check_node_at_end(const NodeRecord& node) {
     for (const auto& [key, stage] : node.stages)
       require(stage.ended.has_value(), "no end of announced stage " + key.first + " " +
                                            std::string(event::name_of(key.second)));
+  for (const auto& [key, stage] : node.stages)
+    require(!node.turned_down || !stage.started ||
+                (key.second == Stage::copy && is_bad(stage.ended->outcome)),
+            "worked on although it was turned down");
   const bool contact =
       !is_unknown(*node.finished) && node.finished->reason != event::reasons::left_to_target;
   const bool transaction = copied(node) && !node.stages.empty() && began(node, Stage::lock);

@@ -26,6 +26,8 @@ SimStep::SimStep(const plan::Plan& plan, const run::Step& step, std::size_t trou
 
 void SimStep::write() {
   switch (step_.kind) {
+  case run::StepKind::survey:
+    return survey();
   case run::StepKind::build:
     return build();
   case run::StepKind::copy:
@@ -47,10 +49,12 @@ void SimStep::add(Action::Kind kind, const StageKey& key, run::Occurrence occurr
 }
 
 void SimStep::cover() {
+  const run::StepKind covered =
+      step_.kind == run::StepKind::survey ? run::StepKind::copy : step_.kind;
   for (const run::NodeIndex node : step_.nodes)
     for (std::size_t profile = 0; profile < plan_.nodes[node].profiles.size(); ++profile)
       for (const event::Stage stage : run::stages_of(plan_.nodes[node].profiles[profile]))
-        if (run::step_of(plan_.nodes[node].profiles[profile], stage) == step_.kind)
+        if (run::step_of(plan_.nodes[node].profiles[profile], stage) == covered)
           covered_.push_back({node, profile, stage});
 }
 

@@ -63,6 +63,8 @@ private:
   void add(Action::Kind kind, const StageKey& key, run::Occurrence occurrence);
 
   // ---- sim_world.cpp: what happens in the world ----
+  void survey();
+  void turn_down(Outcome outcome, std::string_view reason, std::string_view rest);
   void build();
   void copy();
   void activate();

@@ -40,7 +40,8 @@ void SimStep::stop_work(Instant now) {
   const bool too_late = random_.one_in(5); // the step ends before it takes notice
   if (step_.kind == run::StepKind::activate)
     return stop_between_profiles();
-  if (too_late || (step_.kind != run::StepKind::build && step_.kind != run::StepKind::copy))
+  if (too_late || (step_.kind != run::StepKind::survey && step_.kind != run::StepKind::build &&
+                   step_.kind != run::StepKind::copy))
     return;
   if (actions_.front().kind == Action::Kind::result)
     return; // nothing left to stop
@@ -49,6 +50,9 @@ void SimStep::stop_work(Instant now) {
   at_ = now + random_.up_to(400ms);
   if (step_.kind == run::StepKind::build)
     return stop_build(now);
+  if (step_.kind == run::StepKind::survey)
+    return turn_down(Outcome::cancelled, reason_of(ErrorKind::cancelled),
+                     reason_of(ErrorKind::cancelled));
   close_stages(Outcome::cancelled, reason_of(ErrorKind::cancelled));
   give({verdict(Outcome::cancelled, reason_of(ErrorKind::cancelled))});
 }

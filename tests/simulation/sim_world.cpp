@@ -25,6 +25,26 @@ event::LogLine agent_log(std::string text) {
 
 } // namespace
 
+/// A host that is found not to be one for this run: its Copy ends before anything was built.
+void SimStep::survey() {
+  cover();
+  after(random_.one_in(30) ? 60s : 2s);
+  if (!trouble() || !trouble())
+    return give({verdict(Outcome::success)});
+  turn_down(Outcome::error,
+            reason_of(random_.one_in(2) ? ErrorKind::unreachable : ErrorKind::agent_missing),
+            event::reasons::not_reached);
+}
+
+void SimStep::turn_down(Outcome outcome, std::string_view reason, std::string_view rest) {
+  const auto copy = std::find_if(covered_.begin(), covered_.end(),
+                                 [](const StageKey& key) { return key.stage == Stage::copy; });
+  begin(*copy);
+  end(*copy, outcome, reason);
+  skip_rest(rest);
+  give({verdict(outcome, reason)});
+}
+
 void SimStep::build() {
   cover();
   for (const StageKey& key : covered_)

@@ -58,17 +58,25 @@ def agent_of_the_runner(fleet):
     check.equal(marks(web), {"foreign"}, "agents")
 
 
-@hosts(1)
+@hosts(2)
 def nobody_has_an_agent(fleet):
-    """An error that says what to do, before anything is built there or copied."""
+    """An error that says what to do, before anything is built - here, for this host or for another -
+    or copied."""
     web = made_foreign(fleet["web-1"])
-    run = check.ended(deploy({"web-1": node(web, package("one"))}), 22)
+    nodes = {name: node(fleet[name], package(f"one-of-{name}")) for name in ("web-1", "web-2")}
+    run = check.ended(deploy(nodes), 22)
+    check.equal(run.select("build.finished"), [], "builds")
+    [build] = run.select("stage.finished", node="web-1", stage="build")
+    check.equal(build["data"]["outcome"], "skipped", "build")
+    remote_build.not_on_the_runner("one-of-web-1")
+    remote_build.not_on_the_runner("one-of-web-2")
     check.equal(run.node("web-1")["reason"], "agent-missing", "reason")
     [copy] = run.select("stage.finished", node="web-1", stage="copy")
     for words in [FOREIGN, "BELAY_AGENT_DIR", "nor does the closure"]:
         assert words in copy["msg"], f"{words!r} is not in: {copy['msg']}"
-    check.untouched(web)
-    check.equal(list(web.path("/nix").glob("store/*")), [], "store")
+    for host in fleet:
+        check.untouched(host)
+        check.equal(list(host.path("/nix").glob("store/*")), [], "store")
 
 
 def closure_with_agent(version):
@@ -86,8 +94,27 @@ def agent_of_the_closure(fleet):
     run = check.ended(deploy({"web-1": node(web, closure_with_agent("one"))}), 0)
     check.runs(web, 1, "one", "one")
     check.equal(marks(web), {"of the closure"}, "agents")
-    assert any("the closure's own is used" in event["msg"] for event in run.select("log")), "log"
+    said = [event["msg"] for event in run.select("log")]
+    assert any("the closure's own is used" in text for text in said), said
+    assert any(f"it is {FOREIGN}" in text and f"built as {SYSTEM}" in text for text in said), said
     check.ended(deploy({"web-1": node(web, closure_with_agent("two"), remoteBuild=True)}), 0)
     check.runs(web, 2, "two", "one two")
     remote_build.not_on_the_runner("two")
     check.equal(marks(web), {"of the closure"}, "agents")
+
+
+FOR_POWER = Expression('''(derivation {
+  name = "app-one"; system = "powerpc64le-linux"; builder = "/bin/sh"; args = [ "-c" "mkdir $out" ];
+})''')
+
+
+@hosts(1)
+def not_for_this_system(fleet):
+    """What the target's own Nix does not build for is not sent there."""
+    web = fleet["web-1"]
+    run = check.ended(deploy({"web-1": node(web, FOR_POWER, remoteBuild=True)}), 21)
+    [stage] = run.select("stage.finished", node="web-1", stage="build")
+    for words in ["built for powerpc64le-linux", SYSTEM, "extra-platforms"]:
+        assert words in stage["msg"], f"{words!r} is not in: {stage['msg']}"
+    check.untouched(web)
+    check.equal(list(web.path("/nix").glob("store/*-*")), [], "store")

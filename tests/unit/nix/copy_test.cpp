@@ -136,6 +136,16 @@ TEST_CASE("the runner's own Nix settings stay at home") {
   CHECK(copied.target.set_options(1).overrides.at("builders-use-substitutes") == "false");
 }
 
+TEST_CASE("what a target does not build for is not sent to it") {
+  Copied copied;
+  const auto outcome = copied.nix.build_there(
+      {copied.goal(), copied.target.store_uri(), {1, 0, {"powerpc64le-linux"}}}, {}, soon());
+  CHECK_FALSE(outcome.result.valid);
+  CHECK(outcome.sources.copied.empty());
+  CHECK_THAT(outcome.result.error, Contains("the Nix there builds for powerpc64le-linux"));
+  copied.target.stop();
+}
+
 TEST_CASE("a build on the target has the target's own capacity, and no setting of the runner's") {
   Copied copied;
   const auto goal = copied.goal();

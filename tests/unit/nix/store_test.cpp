@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/base/error.h"
+#include "engine/base/system_name.h"
 #include "engine/base/text.h"
+#include "engine/nix/derivation.h"
 #include "tests/catch.h"
 #include "tests/unit/nix/private_nix.h"
 
@@ -44,6 +46,35 @@ TEST_CASE("derivations and outputs survive a collection until the store object d
   CHECK_FALSE(exists(goal.output));
   CHECK_FALSE(exists(goal.derivation));
   CHECK(world.run({"nix-store", "--gc", "--print-roots"}).empty());
+}
+
+TEST_CASE("a derivation says what system it is built on, and what it is made from") {
+  PrivateNix world;
+  LocalNix nix(world.runner());
+  const auto flake = world.flake(
+      R"nix({ deploy.nodes.a.profiles.p.path = mk "a" "echo > $out" { dep = mk "needle" "echo > $out" { word = "in a \"haystack\""; }; }; })nix");
+  const json output = json::parse(nix.evaluate({flake, {}, {}}, {}, soon()));
+  const json profile = output["nodes"]["a"]["value"]["profiles"]["p"];
+  const auto derivation = store_path(profile["context"].begin().key());
+  CHECK(nix.system_of(derivation) == system_name());
+  CHECK(nix.mentions(derivation, "needle", soon()));   // a name
+  CHECK(nix.mentions(derivation, "haystack", soon())); // a text in one that it needs
+  CHECK_FALSE(nix.mentions(derivation, "belay-agent", soon()));
+  const auto gone = store_path("/nix/store/" + std::string(32, '0') + "-gone.drv");
+  CHECK(nix.system_of(gone) == std::nullopt);
+}
+
+TEST_CASE("a derivation's system is read out of its text, whatever stands before it") {
+  CHECK(
+      system_in(
+          R"(Derive([("out","/p","","")],[("/d",["out"])],["/s"],"x86_64-linux","/bin/sh",[],[]))") ==
+      "x86_64-linux");
+  CHECK(system_in(
+            R"(DrvWithVersion("xp-dyn-drv",[("]\"","[","","")],[],[],"i686-linux","/b",[],[]))") ==
+        "i686-linux");
+  for (const char* text : {"", "Derive(", "Derive([],[],[]", "Derive([],[],[],\"x", "]]]]\"x\""}) {
+    CHECK(system_in(text) == std::nullopt);
+  }
 }
 
 TEST_CASE("what a killed run kept is let go by a later one, what a live one keeps is not") {

@@ -90,12 +90,12 @@ TEST_CASE("the loop runs a plan to its end") {
   World world;
   const auto plan = fakes::make_plan(1);
   Scheduler scheduler(plan, world.clock.now(), world.sink);
-  for (StepId id = 1; id <= 4; ++id)
+  for (StepId id = 1; id <= 5; ++id)
     world.executor.script.emplace_back(well(id));
   const LoopEnd end = run_loop(plan, scheduler, world.executor, world.emitter, world.clock);
   CHECK(end.signal == 0);
   CHECK_FALSE(end.left);
-  CHECK(world.executor.started.size() == 4);
+  CHECK(world.executor.started.size() == 5);
   CHECK(world.events.of<event::NodeFinished>().size() == 1);
 }
 
@@ -103,7 +103,7 @@ TEST_CASE("a first signal is told, stops the work and, when the grace is over, a
   World world;
   const auto plan = fakes::make_plan(1);
   Scheduler scheduler(plan, world.clock.now(), world.sink);
-  world.executor.script = {well(1), well(2), Interrupt{SIGTERM}};
+  world.executor.script = {well(1), well(2), well(3), Interrupt{SIGTERM}};
   const LoopEnd end = run_loop(plan, scheduler, world.executor, world.emitter, world.clock);
   CHECK(end.signal == SIGTERM);
   CHECK(end.left); // the script's last word is a second signal

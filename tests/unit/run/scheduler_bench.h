@@ -50,10 +50,15 @@ struct Bench {
   explicit Bench(plan::Plan the_plan)
       : plan(std::move(the_plan)), scheduler(plan, clock.now(), sink) {}
 
-  /// Starts all that can start; returns what that was, as "copy node-1".
+  /// Starts all that can start; returns what that was, as "copy node-1". Each Survey ends well at
+  /// once and is not mentioned, unless the test surveys by itself.
   std::vector<std::string> start() {
     std::vector<std::string> started;
     while (auto step = scheduler.next(clock.now())) {
+      if (step->kind == StepKind::survey && !surveys) {
+        scheduler.finished({step->id, {result_of(step->nodes.front())}, {}}, clock.now());
+        continue;
+      }
       std::string text(name_of(step->kind));
       for (const NodeIndex node : step->nodes)
         text += " " + plan.nodes[node].name;
@@ -120,6 +125,7 @@ struct Bench {
     return all;
   }
 
+  bool surveys = false; ///< the test answers each Survey
   fakes::FakeClock clock;
   plan::Plan plan;
   TellingSink sink;

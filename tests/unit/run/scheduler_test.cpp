@@ -32,6 +32,60 @@ TEST_CASE("a node goes through build, copy, activate and finish") {
   CHECK(ended.duration == 5s); // to the verdict, not to the end of the wait for others
 }
 
+TEST_CASE("nothing is built before each host is known to be one that can be deployed to") {
+  auto plan = fakes::make_plan(3);
+  plan.policy.parallel = 2;
+  Bench bench(std::move(plan));
+  bench.surveys = true;
+  CHECK(bench.start() == Texts{"survey node-0", "survey node-1"});
+  bench.finish("survey node-1", result_of(1));
+  CHECK(bench.start() == Texts{"survey node-2"});
+  bench.finish("survey node-2", result_of(2));
+  CHECK(bench.start().empty());
+  CHECK(bench.scheduler.wake_at(bench.clock.now()) == std::nullopt); // however long it takes
+  bench.clock.advance(60s);
+  CHECK(bench.start().empty());
+  SECTION("all are") {
+    bench.finish("survey node-0", result_of(0));
+    CHECK(bench.start() == Texts{"build node-0 node-1 node-2"});
+  }
+  SECTION("one is not: nothing is built for anybody") {
+    bench.finish("survey node-0", result_of(0, Outcome::error, "agent-missing"));
+    CHECK(bench.scheduler.done());
+    CHECK(bench.verdicts() ==
+          Texts{"error/agent-missing/none", "skipped/fail-fast/none", "skipped/fail-fast/none"});
+  }
+  SECTION("a cancel") {
+    bench.scheduler.cancel(bench.clock.now());
+    CHECK(bench.start().empty());
+    bench.finish("survey node-0", result_of(0));
+    CHECK(bench.scheduler.done());
+    CHECK(bench.ended("node-0").outcome == Outcome::cancelled);
+    CHECK(bench.ended("node-2").outcome == Outcome::cancelled);
+  }
+}
+
+TEST_CASE("under continue a host that does not answer holds up the build of others for a while") {
+  auto plan = fakes::make_plan(3);
+  plan.policy.on_failure = plan::OnFailure::proceed;
+  Bench bench(std::move(plan));
+  bench.surveys = true;
+  CHECK(bench.start().size() == 3);
+  bench.finish("survey node-2", result_of(2));
+  CHECK(bench.start().empty());
+  const auto patient_until = bench.scheduler.wake_at(bench.clock.now());
+  REQUIRE(patient_until == bench.clock.now() + 10s);
+  bench.clock.set(*patient_until);
+  CHECK(bench.scheduler.wake_at(bench.clock.now()) == std::nullopt); // never in the past
+  CHECK(bench.start() == Texts{"build node-2"});
+  bench.finish("survey node-0", result_of(0));
+  bench.finish("survey node-1", result_of(1, Outcome::error, "unreachable"));
+  CHECK(bench.start().empty()); // one build at a time
+  bench.finish("build node-2", result_of(2));
+  CHECK(bench.start() == Texts{"build node-0", "copy node-2"});
+  CHECK(bench.ended("node-1").reason == "unreachable");
+}
+
 TEST_CASE("a plan without nodes is done at once") {
   Bench bench(fakes::make_plan(0));
   CHECK(bench.start().empty());

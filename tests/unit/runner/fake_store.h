@@ -75,6 +75,8 @@ public:
                                   const std::vector<std::string>&) const override {
     throw unexpected();
   }
+  std::optional<std::string> system_of(const StorePath&) const override { throw unexpected(); }
+  bool mentions(const StorePath&, std::string_view, const Wait&) override { throw unexpected(); }
   void root(const std::vector<StorePath>& paths, const Wait&) override {
     for (const StorePath& path : paths) {
       rooted.push_back(path.string());

@@ -3,6 +3,8 @@
 #include "tests/catch.h"
 #include "tests/unit/steps/step_harness.h"
 
+#include <algorithm>
+
 using belay::event::Outcome;
 using belay::event::Stage;
 using belay::run::StepKind;
@@ -112,13 +114,72 @@ TEST_CASE("a held lock is found before anything is activated and names the holde
   CHECK(harness.ended("system", Stage::copy).outcome == Outcome::success);
 }
 
-TEST_CASE("a target of another system without an agent is told what is missing") {
+TEST_CASE("a survey connects once, and copy goes on over that connection") {
+  StepHarness harness;
+  CHECK(harness.step(StepKind::survey).outcome == Outcome::success);
+  CHECK(harness.told.empty());
+  harness.bring_over();
+  CHECK(harness.host().connections == 1);
+}
+
+TEST_CASE("a survey that fails is a copy that has ended before it was begun") {
+  StepHarness harness({.profiles = {"app", "system"}});
+  SECTION("nobody answers") {
+    harness.host().reachable = false;
+    CHECK(harness.step(StepKind::survey).reason == "unreachable");
+  }
+  SECTION("no agent could run there") {
+    harness.host().uname = "Linux aarch64";
+    const auto result = harness.step(StepKind::survey);
+    CHECK(result.reason == "agent-missing");
+    CHECK(result.message.find("aarch64-linux") != std::string::npos);
+  }
+  SECTION("it is cancelled") {
+    harness.work.cancel();
+    CHECK(harness.step(StepKind::survey).outcome == Outcome::cancelled);
+  }
+  CHECK_FALSE(harness.ended("app", Stage::copy).reason.empty());
+  CHECK(harness.ended("app", Stage::lock).outcome == Outcome::skipped);
+  CHECK(harness.ended("system", Stage::copy).outcome == Outcome::skipped);
+}
+
+TEST_CASE("a closure may bring the agent that the runner does not have") {
   StepHarness harness;
   harness.host().uname = "Linux aarch64";
-  harness.step(StepKind::build);
-  const auto result = harness.step(StepKind::copy);
-  CHECK(result.reason == "agent-missing");
-  CHECK(result.message.find("aarch64-linux") != std::string::npos);
+  const auto closure = StepHarness::new_closure("system");
+  SECTION("it is built, and does not") {
+    harness.world.local_store.insert(closure);
+    CHECK(harness.step(StepKind::survey).reason == "agent-missing");
+  }
+  SECTION("it is built, and does") {
+    harness.world.local_store.insert(closure);
+    harness.world.bringing.insert(closure);
+    CHECK(harness.step(StepKind::survey).outcome == Outcome::success);
+  }
+  SECTION("it is not built yet, and made from one; after all it has none") {
+    harness.world.mentioning.insert(belay::fakes::fake_path("system-2.drv").string());
+    CHECK(harness.step(StepKind::survey).outcome == Outcome::success);
+    harness.step(StepKind::build);
+    CHECK(harness.step(StepKind::copy).reason == "agent-missing");
+  }
+}
+
+TEST_CASE("a closure that is built for another system than the target's is warned of") {
+  const auto derivation = belay::fakes::fake_path("system-2.drv").string();
+  const auto warned = [&](const char* system) {
+    StepHarness fresh;
+    fresh.world.systems[derivation] = system;
+    REQUIRE(fresh.step(StepKind::survey).outcome == Outcome::success);
+    return std::count_if(fresh.told.begin(), fresh.told.end(), [&](const auto& draft) {
+      const auto* line = std::get_if<belay::event::LogLine>(&draft.payload);
+      return line != nullptr && draft.level == belay::event::Level::warn &&
+             line->text.find(system) != std::string::npos;
+    });
+  };
+  CHECK(warned("aarch64-linux") == 1);
+  CHECK(warned("x86_64-linux") == 0);
+  CHECK(warned("i686-linux") == 0);
+  CHECK(warned("builtin") == 0);
 }
 
 TEST_CASE("a cancelled copy is cancelled, not failed") {

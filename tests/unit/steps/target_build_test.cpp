@@ -89,6 +89,7 @@ TEST_CASE("a build on the target is cancelled, not failed") {
 TEST_CASE("what a target of another system builds may bring the agent for it") {
   StepHarness harness({.remote_builds = {"system"}});
   harness.host().uname = "Linux riscv64";
+  harness.world.mentioning.insert(belay::fakes::fake_path("system-2.drv").string());
   harness.step(StepKind::build);
   SECTION("it does") {
     const auto agent = belay::fakes::fake_path("riscv-agent").string();
@@ -104,6 +105,18 @@ TEST_CASE("what a target of another system builds may bring the agent for it") {
     CHECK_THAT(result.message, Catch::Matchers::Contains("riscv64-linux"));
     CHECK(harness.host().transactions.empty());
   }
+}
+
+TEST_CASE("a target that others build for, builds for nobody knows which systems") {
+  const std::string own = "system = x86_64-linux\nextra-platforms = i686-linux x86_64-v1-linux\n";
+  using Systems = std::vector<std::string>;
+  CHECK(belay::run::capacity_from(own).systems ==
+        Systems{"x86_64-linux", "i686-linux", "x86_64-v1-linux"});
+  CHECK(belay::run::capacity_from(own + "extra-platforms =\n").systems.size() == 3);
+  CHECK(belay::run::capacity_from(own + "builders = @/etc/nix/machines\n").systems.size() == 3);
+  CHECK(belay::run::capacity_from(own + "builders = ssh://big aarch64-linux\n").systems.empty());
+  CHECK(belay::run::capacity_from(own + "machines = /etc/nix/machines\n").systems.empty());
+  CHECK(belay::run::capacity_from("").systems.empty());
 }
 
 TEST_CASE("what a target does not say of its capacity is Nix's default") {
