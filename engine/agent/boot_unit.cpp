@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/boot_unit.h"
 
+#include "engine/agent/fault_point.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 
@@ -54,6 +55,7 @@ std::string BootUnit::text(const std::string& agent, const std::filesystem::path
 }
 
 bool BootUnit::arm(const std::string& agent, const std::filesystem::path& state_directory) const {
+  const CutAround cut(Deed::arm_boot_unit);
   try {
     replace_file(unit(), text(agent, state_directory), {.sync = true});
     std::filesystem::create_directories(link().parent_path());
@@ -68,6 +70,7 @@ bool BootUnit::arm(const std::string& agent, const std::filesystem::path& state_
 }
 
 void BootUnit::disarm() const {
+  const CutAround cut(Deed::disarm_boot_unit);
   unlink(link().c_str());
   unlink(unit().c_str());
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/decision.h"
 
+#include "engine/agent/fault_point.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 
@@ -33,6 +34,7 @@ bool renamed(const std::filesystem::path& folder, const char* from, const char* 
 } // namespace
 
 void DecisionFiles::create(std::size_t profile) {
+  const CutAround cut(Deed::hold_decision);
   if (mkdir(of(profile).c_str(), 0700) != 0) {
     throw Error::from_errno("cannot make the folder " + of(profile).string(), errno);
   }
@@ -41,10 +43,12 @@ void DecisionFiles::create(std::size_t profile) {
 
 void DecisionFiles::offer(std::size_t profile) {
   // Not synced: a machine that goes down now has lost the race anyway.
+  const CutAround cut(Deed::offer_decision);
   renamed(of(profile), held, pending);
 }
 
 std::optional<Verdict> DecisionFiles::decide(std::size_t profile, Verdict wanted) {
+  const CutAround cut(wanted == Verdict::confirmed ? Deed::decide_confirmed : Deed::decide_expired);
   const bool won = renamed(of(profile), pending, name_of(wanted));
   // Also for the loser: the winner's rename may not be on the disk yet, and we are about to act on
   // it.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/earlier.h"
 
+#include "engine/agent/fault_point.h"
 #include "engine/agent/status.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
@@ -121,6 +122,7 @@ std::variant<FileLock, Refusal> take_turn(const Host& host) {
 }
 
 void drop_roots(const TransactionFiles& files) {
+  const CutAround cut(Deed::drop_roots);
   // Every symlink in there is a root or an alias of one.
   std::vector<fs::path> links;
   std::error_code problem;
@@ -143,6 +145,7 @@ void sweep(const Host& host) {
                      host.clock.wall() - snapshot->view.closed_at >=
                          (snapshot->view.finished ? keep_finished_for : keep_for);
     if (never_was || old) {
+      const CutAround cut(Deed::sweep);
       std::error_code ignored;
       fs::remove_all(files.folder(), ignored);
     } else if (snapshot && snapshot->view.closed && snapshot->view.finished) {
@@ -159,7 +162,10 @@ std::vector<EarlierTransaction> tell_earlier(const Host& host) {
         fs::exists(files.reported())) {
       continue;
     }
-    replace_file(files.reported(), "", {.mode = 0600});
+    {
+      const CutAround cut(Deed::write_reported);
+      replace_file(files.reported(), "", {.mode = 0600});
+    }
     if (something_happened(*snapshot)) {
       earlier.push_back({files.id(), snapshot->record.run, std::move(snapshot->profiles)});
     }

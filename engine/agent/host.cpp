@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/host.h"
 
+#include "engine/agent/fault_point.h"
 #include "engine/agent/journal.h"
 #include "engine/base/error.h"
 #include "engine/base/system_name.h"
@@ -97,6 +98,7 @@ std::optional<Detachment> ensure_keeper(const TransactionFiles& files, const Hos
   if (is_locked(files.lock()) || is_closed(files)) {
     return host.detachment;
   }
+  const CutAround cut(Deed::start_keeper);
   RealDetacher detacher(host.detachment, host.surroundings.environment, host.processes);
   const auto started = detacher.start({host.program, files, verb});
   const auto wait = Wait::at_most(keeper_start_limit);

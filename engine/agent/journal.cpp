@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/journal.h"
 
+#include "engine/agent/fault_point.h"
 #include "engine/agent/json_fields.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
@@ -181,8 +182,10 @@ JournalFile::JournalFile(const std::filesystem::path& path)
 }
 
 void JournalFile::append(const Entry& entry) {
+  const CutAround cut(entry.step);
   const auto line = (in_line_ ? "\n" : "") + encode_entry(entry);
   in_line_ = true;
+  cut_within(entry.step, fd_.get(), line);
   write_all(fd_.get(), line);
   if (is_synced_at_once(entry.step) && fsync(fd_.get()) != 0) {
     throw Error::from_errno("cannot sync the journal", errno);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/activate_rs.h"
+#include "engine/agent/fault_point.h"
 #include "engine/agent/host.h"
 #include "engine/agent/keep.h"
 #include "engine/agent/serve.h"
@@ -156,6 +157,9 @@ int main(int count, char** words) {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGCHLD, SIG_DFL); // ignored, as some parents leave it, exit statuses would be lost
   const std::vector<std::string> arguments(words + std::min(count, 1), words + count);
+  if (!arguments.empty() && agent::told_fault_points(arguments.front())) {
+    return 0;
+  }
   const bool for_deploy_rs = is_for_deploy_rs(words[0], arguments);
   try {
     return for_deploy_rs ? run_as_activate_rs(arguments) : run(parse(arguments));

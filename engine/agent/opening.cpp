@@ -2,6 +2,7 @@
 #include "engine/agent/opening.h"
 
 #include "engine/agent/decision.h"
+#include "engine/agent/fault_point.h"
 #include "engine/agent/journal.h"
 #include "engine/agent/requests.h"
 #include "engine/agent/scripts.h"
@@ -105,6 +106,7 @@ std::optional<Refusal> Opening::try_to_open() {
 
 void Opening::make_folder() const {
   for (const auto& folder : {files_.folder(), files_.requests()}) {
+    const CutAround cut(Deed::make_folder);
     if (mkdir(folder.c_str(), 0700) != 0) {
       throw Error::from_errno("cannot make the folder " + folder.string(), errno);
     }
@@ -138,6 +140,7 @@ std::optional<Refusal> Opening::record_profile(const PrepareRequest::Profile& wa
     }
   }
   if (wanted.mode != Mode::dry) {
+    const CutAround cut(Deed::make_profile_folder);
     fs::create_directories(fs::path(profile.path).parent_path()); // umask is 022
   }
   const auto reading = profiles_.read(profile.path);
@@ -166,6 +169,7 @@ std::vector<Root> Opening::wanted_roots() const {
 
 /// All at once; where that fails, one by one to see which.
 std::optional<Refusal> Opening::root_all() {
+  const CutAround cut(Deed::add_roots);
   const auto roots = wanted_roots();
   if (add_roots(tools_, host_.processes, roots, files_.folder())) {
     return std::nullopt;

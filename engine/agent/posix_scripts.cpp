@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/posix_scripts.h"
 
+#include "engine/agent/fault_point.h"
 #include "engine/agent/nix_tools.h"
 #include "engine/agent/script_output.h"
 #include "engine/agent/spawn.h"
@@ -132,6 +133,7 @@ std::string PosixScripts::next_mark(const ScriptCall& call) {
                                                            : "-") +
                     random_hex(2);
   try {
+    const CutAround cut(Deed::write_mark);
     replace_file(folder / mark_file(call.kind), mark, {.mode = 0600});
   } catch (const Error&) {
     if (!back) {
@@ -174,10 +176,13 @@ ScriptResult PosixScripts::run_in(Containment& containment, const ScriptCall& ca
     in_session_ = &containment == &session_;
     session_.look_around(); // it is what is left where the other one cannot look
     ScriptOutputFile output(files_.output(call.profile), options_.output_cap);
-    pid = spawn({.argv = containment.wrap(mark, argv),
-                 .environment = environment_for(call, mark),
-                 .directory = call.profile_path,
-                 .output = files_.output(call.profile)});
+    {
+      const CutAround cut(Deed::start_script);
+      pid = spawn({.argv = containment.wrap(mark, argv),
+                   .environment = environment_for(call, mark),
+                   .directory = call.profile_path,
+                   .output = files_.output(call.profile)});
+    }
     result = await(pid, call, mark, output);
   } catch (const std::exception& error) {
     result = {.end = pid > 0 ? ScriptResult::End::lost : ScriptResult::End::unstarted,
@@ -208,6 +213,7 @@ std::optional<std::vector<pid_t>> PosixScripts::members(const std::string& mark,
 
 ScriptResult PosixScripts::await(pid_t pid, const ScriptCall& call, const std::string& mark,
                                  ScriptOutputFile& output) {
+  const CutAround cut(Deed::await_script);
   const auto begin = BootClock::now();
   Pace pace;
   ScriptResult result;
@@ -275,6 +281,7 @@ bool PosixScripts::stop(const std::string& mark, bool ours) {
 }
 
 bool PosixScripts::stop_leftovers(const ScriptCall& call) {
+  const CutAround cut(Deed::stop_leftovers);
   const auto file = files_.profile(call.profile) / mark_file(call.kind);
   return !std::filesystem::exists(file) || stop(std::string(trim(read_file(file, 4096))), false);
 }

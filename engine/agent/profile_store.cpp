@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/profile_store.h"
 
+#include "engine/agent/fault_point.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/text.h"
@@ -105,14 +106,17 @@ Problem NixProfiles::nix_env(const std::string& profile, std::vector<std::string
 }
 
 Problem NixProfiles::set(const std::string& profile, const std::string& path) {
+  const CutAround cut(Deed::set_profile);
   return nix_env(profile, {"--set", path});
 }
 
 Problem NixProfiles::switch_generation(const std::string& profile, int number) {
+  const CutAround cut(Deed::switch_generation);
   return nix_env(profile, {"--switch-generation", std::to_string(number)});
 }
 
 Problem NixProfiles::delete_generation(const std::string& profile, int number) {
+  const CutAround cut(Deed::delete_generation);
   if (!read_profile(profile).generation.number) {
     // Nix 2.26 looks at which generation is current, and aborts where none is.
     return remove_link(profile + "-" + std::to_string(number) + "-link");
@@ -121,6 +125,7 @@ Problem NixProfiles::delete_generation(const std::string& profile, int number) {
 }
 
 Problem NixProfiles::restore_link(const std::string& profile, const std::string& text) {
+  const CutAround cut(Deed::restore_link);
   const std::string beside = profile + ".belay";
   unlink(beside.c_str()); // left by a crash
   if (symlink(text.c_str(), beside.c_str()) != 0 || rename(beside.c_str(), profile.c_str()) != 0) {
@@ -131,6 +136,7 @@ Problem NixProfiles::restore_link(const std::string& profile, const std::string&
 }
 
 Problem NixProfiles::remove_link(const std::string& link) {
+  const CutAround cut(Deed::remove_link);
   if (unlink(link.c_str()) != 0 && errno != ENOENT) {
     return problem_of_errno("cannot remove the link " + link);
   }

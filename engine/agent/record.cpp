@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/record.h"
 
+#include "engine/agent/fault_point.h"
 #include "engine/agent/protocol_json.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
@@ -127,6 +128,7 @@ void write_record(const std::filesystem::path& path, const Record& record) {
                      {"profiles", std::move(profiles)},
                      {"details", details_json(record.details)},
                      {"surroundings", to_json(record.surroundings)}};
+  const CutAround cut(Deed::write_record);
   replace_file(path, dump(json) + "\n", {.mode = 0600, .sync = true});
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/requests.h"
 
+#include "engine/agent/fault_point.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 
@@ -23,6 +24,7 @@ std::string RequestQueue::drop(const RequestBody& body, const Clock& clock) cons
   std::snprintf(stamp.data(), stamp.size(), "%015lld",
                 static_cast<long long>(clock.now().time_since_epoch().count()));
   const auto name = std::string(stamp.data()) + "-" + random_hex(4) + std::string(ending);
+  const CutAround cut(Deed::drop_request);
   replace_file(files_.requests() / name, encode(Request{0, body}), {.mode = 0600});
   return name; // it is the keeper's answer that has to be durable
 }
@@ -48,6 +50,7 @@ std::vector<RequestQueue::Dropped> RequestQueue::list() const {
 }
 
 void RequestQueue::remove(const std::string& name) const {
+  const CutAround cut(Deed::remove_request);
   unlink((files_.requests() / name).c_str());
 }
 
@@ -66,6 +69,7 @@ std::optional<Instant> RequestQueue::last_seen(const std::string& boot) const {
 }
 
 void RequestQueue::touch(Instant now, const std::string& boot) const {
+  const CutAround cut(Deed::write_seen);
   replace_file(files_.seen(), std::to_string(now.time_since_epoch().count()) + " " + boot + "\n",
                {.mode = 0600});
 }

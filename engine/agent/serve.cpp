@@ -78,11 +78,14 @@ template <class T> ReplyBody Server::ask(const T& request) {
               [&](const TransactionFiles& files, const Snapshot& snapshot) -> ReplyBody {
                 constexpr bool is_about_the_end =
                     std::is_same_v<T, FinishRequest> || std::is_same_v<T, AbandonRequest>;
-                if (snapshot.view.closed) {
-                  return is_about_the_end ? ReplyBody(Accepted{})
-                                          : ReplyBody(unknown_transaction(request.transaction));
-                }
-                return ask_keeper(files, host_, request);
+                auto reply = snapshot.view.closed
+                                 ? ReplyBody(unknown_transaction(request.transaction))
+                                 : ask_keeper(files, host_, request);
+                // Also where it ended while we asked: that is what was wanted.
+                const auto* refusal = std::get_if<Refusal>(&reply);
+                const bool over =
+                    refusal != nullptr && refusal->reason == unknown_transaction("").reason;
+                return over && is_about_the_end ? ReplyBody(Accepted{}) : reply;
               });
 }
 

@@ -31,6 +31,10 @@ std::string agent_program() {
   return std::string(BELAY_BINARY_DIR) + "/bin/belay-agent";
 }
 
+std::string faulty_agent_program() {
+  return agent_program() + "-faults";
+}
+
 NixWorld::NixWorld() {
   for (const char* name : {"store", "state", "log", "etc", "home"}) {
     fs::create_directories(path(name));
@@ -40,14 +44,9 @@ NixWorld::NixWorld() {
 
 NixWorld::~NixWorld() {
   // Whatever a test has left: all that runs in this world carries its folder in its environment.
-  for (bool left = true; left;) {
-    left = false;
-    for (const auto& process : list_processes()) {
-      if (!process.dead &&
-          environment_value(process.pid, "NIX_STATE_DIR") == path("state").string()) {
-        ::kill(process.pid, SIGKILL);
-        left = true;
-      }
+  for (auto left = processes(); !left.empty(); left = processes()) {
+    for (const auto pid : left) {
+      ::kill(pid, SIGKILL);
     }
   }
   run({"chmod", "-R", "u+w", path("store").string()}); // for users other than root
@@ -70,7 +69,9 @@ std::vector<std::string> NixWorld::environment() const {
           "NIX_REMOTE=",
           "NIX_CONFIG=sandbox = false\nsubstituters =\nbuild-users-group =",
           "XDG_STATE_HOME=" + path("state").string(),
-          "HOME=" + path("home").string()};
+          "HOME=" + path("home").string(),
+          "BELAY_FAULT_FILE=" + path("fault").string(),
+          "BELAY_FAULT_TRACE=" + path("trace").string()};
 }
 
 ProcessResult NixWorld::run(std::vector<std::string> argv) const {
@@ -103,6 +104,17 @@ std::string NixWorld::system() const {
   return read_profile(path("state/profiles/system")).generation.path;
 }
 
+std::vector<pid_t> NixWorld::processes() const {
+  std::vector<pid_t> pids;
+  for (const auto& process : list_processes()) {
+    if (!process.dead &&
+        environment_value(process.pid, "NIX_STATE_DIR") == path("state").string()) {
+      pids.push_back(process.pid);
+    }
+  }
+  return pids;
+}
+
 std::vector<pid_t> NixWorld::keepers(const std::string& transaction) const {
   std::vector<pid_t> pids;
   for (const auto& process : list_processes()) {
@@ -124,14 +136,14 @@ void NixWorld::kill_keepers(const std::string& transaction) const {
   }
 }
 
-Conversation::Conversation(const NixWorld& world) {
+Conversation::Conversation(const NixWorld& world, const std::string& program) {
   auto [in_read, in_write] = make_pipe();
   auto [out_read, out_write] = make_pipe();
   std::vector<std::string> words = {"env"};
   for (auto& assignment : world.environment()) {
     words.push_back(std::move(assignment));
   }
-  words.insert(words.end(), {agent_program(), "serve"});
+  words.insert(words.end(), {program, "serve"});
   std::vector<char*> argv;
   for (auto& word : words) {
     argv.push_back(word.data());

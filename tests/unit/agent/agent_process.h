@@ -38,17 +38,21 @@ public:
   /// Pids of the agents that keep this transaction.
   std::vector<pid_t> keepers(const std::string& transaction) const;
   void kill_keepers(const std::string& transaction) const;
+  /// Everything that runs in this world.
+  std::vector<pid_t> processes() const;
 
 private:
   TemporaryDirectory folder_{"/tmp/belay-world-"};
 };
 
 std::string agent_program();
+/// The one with fault points (engine/agent/fault_point.h).
+std::string faulty_agent_program();
 
 /// One `belay-agent serve`.
 class Conversation {
 public:
-  explicit Conversation(const NixWorld& world);
+  explicit Conversation(const NixWorld& world, const std::string& program = agent_program());
   ~Conversation();
   Conversation(const Conversation&) = delete;
   Conversation& operator=(const Conversation&) = delete;
