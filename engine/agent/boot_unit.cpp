@@ -36,6 +36,13 @@ std::string quoted(const std::string& word) {
   return text + "\"";
 }
 
+constexpr std::size_t unit_cap = 64 * 1024;
+
+/// What follows the agent in the unit's last line.
+std::string command_end(const std::filesystem::path& state_directory) {
+  return " recover --state-directory " + quoted(state_directory.string()) + "\n";
+}
+
 } // namespace
 
 std::string BootUnit::text(const std::string& agent, const std::filesystem::path& state_directory) {
@@ -51,7 +58,7 @@ std::string BootUnit::text(const std::string& agent, const std::filesystem::path
          "TimeoutStartSec=infinity\n"
          "KillMode=process\n"
          "ExecStart=" +
-         quoted(agent) + " recover --state-directory " + quoted(state_directory.string()) + "\n";
+         quoted(agent) + command_end(state_directory);
 }
 
 bool BootUnit::arm(const std::string& agent, const std::filesystem::path& state_directory) const {
@@ -69,7 +76,11 @@ bool BootUnit::arm(const std::string& agent, const std::filesystem::path& state_
   }
 }
 
-void BootUnit::disarm() const {
+void BootUnit::disarm(const std::filesystem::path& state_directory) const {
+  if (std::filesystem::exists(unit()) &&
+      !read_file(unit(), unit_cap).ends_with(command_end(state_directory))) {
+    return;
+  }
   const CutAround cut(Deed::disarm_boot_unit);
   unlink(link().c_str());
   unlink(unit().c_str());

@@ -19,7 +19,8 @@ public:
 
   /// False where it cannot be written.
   bool arm(const std::string& agent, const std::filesystem::path& state_directory) const;
-  void disarm() const;
+  /// Leaves one alone that looks after another state directory.
+  void disarm(const std::filesystem::path& state_directory) const;
 
   /// The unit's text.
   static std::string text(const std::string& agent, const std::filesystem::path& state_directory);

@@ -36,18 +36,21 @@ std::unique_ptr<Containment> make_containment(const TransactionFiles& files, con
                                            .folder = files.folder()});
 }
 
+/// Whoever opens a transaction arms the unit under this mutex. Not ours in time: it stays armed,
+/// and finds nothing to do.
+void disarm_unless_open(const std::filesystem::path& state_directory) {
+  const auto mutex = FileLock::acquire(state_directory / "mutex", Wait::at_most(disarm_limit));
+  if (mutex && !any_open(state_directory)) {
+    BootUnit().disarm(state_directory);
+  }
+}
+
 /// After the end: what the transaction needed is given back.
 void conclude(const TransactionFiles& files, const View& view) {
   if (view.finished) {
     drop_roots(files);
   }
-  // Whoever opens a transaction arms the unit under this mutex. Not ours in time: it stays armed,
-  // and finds nothing to do.
-  const auto mutex =
-      FileLock::acquire(files.state_directory() / "mutex", Wait::at_most(disarm_limit));
-  if (mutex && !any_open(files.state_directory())) {
-    BootUnit().disarm();
-  }
+  disarm_unless_open(files.state_directory());
 }
 
 NixTools tools_for(const Record& record) {
@@ -100,6 +103,8 @@ int keep(const TransactionFiles& files, KeeperVerb verb, ProcessRunner& processe
   const View view(record->profiles.size(), read_journal(files.journal()));
   if (lock && !view.closed) {
     keep_open(files, *record, verb, processes, clock);
+  } else if (lock) { // its keeper may have died before it had done that
+    conclude(files, view);
   }
   return 0;
 }
@@ -169,6 +174,10 @@ int recover_all(const std::filesystem::path& state_directory, ProcessRunner& pro
       std::fprintf(stderr, "belay-agent: transaction %s: %s\n", id.c_str(), error.what());
       worst = 1;
     }
+  }
+  try { // what was armed for a transaction that never began, or whose keeper died at its end
+    disarm_unless_open(state_directory);
+  } catch (const Error&) { // there is no such folder, or it is another user's
   }
   return worst;
 }

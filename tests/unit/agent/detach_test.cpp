@@ -225,8 +225,12 @@ TEST_CASE("boot unit: armed and disarmed") {
                   "\"/nix/var/nix/belay\"\n") != std::string::npos);
   CHECK(text.find("After=local-fs.target sysinit.target dbus.socket\n") != std::string::npos);
   CHECK(text.find("network") == std::string::npos);
-  unit.disarm();
+  unit.disarm("/nix/var/nix"); // another's end
+  unit.disarm("/else/nix/var/nix/belay");
+  CHECK(fs::exists(link));
+  unit.disarm("/nix/var/nix/belay");
   CHECK_FALSE(fs::exists(fs::symlink_status(link)));
+  unit.disarm("/nix/var/nix/belay");
   CHECK_FALSE(BootUnit("/proc/no/such/place").arm("/a", "/b"));
 }
 
