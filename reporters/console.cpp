@@ -113,6 +113,8 @@ struct ConsoleReporter::Lines {
     console.stage_finished(event, state);
   }
   void operator()(const event::StageRetrying&) const { warn(event.message); }
+  void operator()(const event::LockWaiting&) const { warn(event.message); }
+  void operator()(const event::EarlierResolved&) const { warn(event.message); }
   void operator()(const event::NodeRolledBack&) const {
     const NodeState* node = state.find(event.subject.node);
     if (node == nullptr)

@@ -235,6 +235,9 @@ void add_generations(JunitSuite& suite, const ProfileState& profile) {
   };
   if (const StageState* lock = stage_of(profile, Stage::lock); lock != nullptr && lock->finished)
     add("generation_before", lock->finished->generation_before);
+  if (const auto& earlier = profile.earlier)
+    suite.properties.emplace_back(profile.name + ".earlier_deploy",
+                                  earlier->state + ", run " + earlier->earlier_run);
   if (profile.rolled_back)
     return add("generation_after",
                profile.rolled_back->verified ? profile.rolled_back->to : std::nullopt);

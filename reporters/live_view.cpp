@@ -150,6 +150,8 @@ struct LiveView::Fold {
     if (Work* work = current())
       work->attempt = p.attempt + 1;
   }
+  void operator()(const event::LockWaiting&) const {}
+  void operator()(const event::EarlierResolved&) const {}
   void operator()(const event::NodeRolledBack&) const {}
   void operator()(const event::NodeFinished& p) const {
     view.working_.erase(event.subject.node);

@@ -219,6 +219,8 @@ void ArtifactSource::obey(const plan::Overrides& overrides) {
   policy.limits.copy = std::min(policy.limits.copy, policy.parallel);
   policy.limits.activate = std::min(policy.limits.activate, policy.parallel);
   policy.grace = overrides.grace.value_or(policy.grace);
+  policy.lock_wait = overrides.lock_wait.value_or(policy.lock_wait);
+  policy.deadline = overrides.deadline.value_or(policy.deadline);
 }
 
 std::set<std::string> ArtifactSource::sudo_password_variables() const {

@@ -60,6 +60,18 @@ template <class Place> Take number(Place place, std::int64_t least, std::int64_t
   };
 }
 
+template <class Place> Take duration(Place place, std::int64_t least, std::int64_t most) {
+  return [=](OptionsDraft& draft, const std::string& value) -> std::optional<std::string> {
+    const auto read = to_seconds(value);
+    if (!read || *read < least || *read > most) {
+      return "expected a time from " + std::to_string(least) + " to " + std::to_string(most) +
+             " seconds, as 90, 90s, 5m or 1h, found \"" + value + '"';
+    }
+    place(draft) = plan::Seconds(static_cast<int>(*read));
+    return std::nullopt;
+  };
+}
+
 template <class Place, class Value>
 Take choice(Place place, std::string first_name, Value first, std::string second_name,
             Value second) {
@@ -187,6 +199,14 @@ std::vector<Flag> make_flags() {
       {"--grace", 0, "SECONDS", loading, group_policy,
        "How long a first signal waits for nodes that are activating. Default: 6.",
        number(override_of(&plan::Overrides::grace), 0, 3'600)},
+      {"--lock-wait", 0, "DURATION", loading, group_policy,
+       "How long to wait for another deploy that holds a target: 60, 90s, 5m, 1h; 0: not at all. "
+       "Default: 60s.",
+       duration(override_of(&plan::Overrides::lock_wait), 0, 86'400)},
+      {"--deadline", 0, "DURATION", loading, group_policy,
+       "For the whole run: when it is over, nothing new is begun, and what is activating is left "
+       "to its targets after --grace. Default: none.",
+       duration(override_of(&plan::Overrides::deadline), 1, 604'800)},
       {"--interactive", 'i', "", run_only, group_policy,
        "Show what will be activated and ask once, on a terminal, before anything is done.",
        turn_on([](OptionsDraft & draft) -> auto& { return draft.run.interactive; })},

@@ -23,6 +23,17 @@ std::optional<std::int64_t> to_number(std::string_view text, std::int64_t least,
   return whole && number >= least && number <= most ? std::optional(number) : std::nullopt;
 }
 
+std::optional<std::int64_t> to_seconds(std::string_view text) {
+  constexpr std::int64_t most = 1'000'000'000; // times an hour fits
+  std::int64_t unit = 1;
+  if (text.ends_with('s') || text.ends_with('m') || text.ends_with('h')) {
+    unit = text.back() == 's' ? 1 : text.back() == 'm' ? 60 : 3'600;
+    text.remove_suffix(1);
+  }
+  const auto number = to_number(text, 0, most);
+  return number ? std::optional(*number * unit) : std::nullopt;
+}
+
 std::vector<std::string> to_words(std::string_view text) {
   std::vector<std::string> words = split(text, ' ');
   std::erase(words, "");

@@ -2,6 +2,7 @@
 #include "engine/agent/earlier.h"
 
 #include "engine/agent/fault_point.h"
+#include "engine/agent/requests.h"
 #include "engine/agent/status.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
@@ -25,14 +26,38 @@ constexpr std::chrono::hours keep_for{24};
 // Its run knows how it ended, and each one that is kept is read by every prepare.
 constexpr std::chrono::hours keep_finished_for{1};
 
-Refusal held_by(const Record& record) {
+/// The longest that a transaction takes to end when nobody asks for it: each script may overrun its
+/// time and have to be stopped, forth, to the boot default and back.
+std::chrono::seconds longest_rest(const Record& record) {
+  auto rest = idle_limit;
+  for (const auto& profile : record.profiles) {
+    const auto& wanted = profile.wanted;
+    const auto script = wanted.activation_timeout + script_stop_limit;
+    const auto patient = script + foreign_lock_patience;
+    rest += script + wanted.confirm_timeout + patient;
+    rest += wanted.boot_after_confirm ? patient : std::chrono::seconds(0);
+  }
+  return rest;
+}
+
+bool is_attended(const TransactionFiles& files, const Clock& clock) {
+  const auto seen = RequestQueue(files).last_seen(boot_id());
+  return seen && clock.now() - *seen < attended_limit;
+}
+
+/// One that nobody keeps, though it was tried, has no end by itself: nobody is to wait for that.
+Refusal held_by(const TransactionFiles& files, const Snapshot& open, const Host& host) {
+  const auto& record = open.record;
+  const bool left_alone = open.kept && !is_attended(files, host.clock);
   return {"lock-held",
           "the target is held by run " + one_line(record.run) + " since " +
               format_time(record.since),
           {{"run", record.run},
            {"url", record.holder_url},
            {"since", format_time(record.since)},
-           {"transaction", record.transaction}}};
+           {"transaction", record.transaction},
+           {"attended", left_alone ? "false" : "true"},
+           {"rest_s", std::to_string(longest_rest(record).count())}}};
 }
 
 std::vector<TransactionFiles> all_transactions(const fs::path& state_directory) {
@@ -106,12 +131,12 @@ std::variant<FileLock, Refusal> take_turn(const Host& host) {
     }
     const bool ending = open && (open->first.id() == adopted || is_ending(open->second));
     if (!mutex || (open->second.kept && !ending) || wait.expired()) {
-      return open ? held_by(open->second.record)
+      return open ? held_by(open->first, open->second, host)
                   : Refusal{"lock-held", "another deploy is just beginning", {}};
     }
     if (!open->second.kept) {
       if (++attempts > most_attempts) {
-        return held_by(open->second.record);
+        return held_by(open->first, open->second, host);
       }
       adopted = open->first.id();
       ensure_keeper(open->first, host, KeeperVerb::recover);

@@ -43,6 +43,14 @@ inline constexpr std::size_t line_limit = 64 * 1024;
 /// Without a request for this long, a keeper whose profiles are decided ends; what is confirmed
 /// stays.
 inline constexpr std::chrono::seconds idle_limit{60};
+/// Without a request for this long, nobody seems to look after a transaction any more: a runner asks
+/// every 20 s at least.
+inline constexpr std::chrono::seconds attended_limit{30};
+/// How long a script that met another activation's lock is tried again, on the way back and where
+/// the new generation becomes the boot default.
+inline constexpr std::chrono::seconds foreign_lock_patience{60};
+/// From the end of a script's time until it counts as one that cannot be stopped: TERM, then KILL.
+inline constexpr std::chrono::seconds script_stop_limit{20};
 
 /// The first line: {"belay-agent":1, …}
 struct Hello {
@@ -180,7 +188,10 @@ struct Refusal {
   std::string reason; ///< lock-held, path-invalid, nix-missing, no-activation, unknown-transaction,
                       ///< protocol, system
   std::string message;
-  std::map<std::string, std::string> details; ///< lock-held: run, url, since
+  /// lock-held: run, url, since (RFC 3339) and transaction of the holder; attended ("true",
+  /// "false": its runner has not been heard of for attended_limit); rest_s, within which it ends by
+  /// itself when nobody asks any more.
+  std::map<std::string, std::string> details;
 };
 
 using ReplyBody = std::variant<TransactionStatus, Accepted, Decision, Refusal>;

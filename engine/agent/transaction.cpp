@@ -13,7 +13,7 @@ namespace belay::agent {
 namespace {
 
 // Another activation's grandchild may still hold switch-to-configuration's lock.
-constexpr std::chrono::seconds lock_patience{60};
+constexpr auto lock_patience = foreign_lock_patience;
 constexpr std::chrono::seconds lock_retry{2};
 
 Entry script_end_entry(std::size_t profile, const ScriptResult& result) {

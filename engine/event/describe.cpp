@@ -110,6 +110,17 @@ struct Describe {
     return where() + " attempt " + std::to_string(p.attempt) + " of " + std::to_string(p.max) +
            " failed" + because(p.reason) + "; next in " + format_duration(p.delay);
   }
+  std::string operator()(const LockWaiting& p) const {
+    return where() + " waits up to " + format_duration(p.longest) + " for " +
+           (p.holder_run.empty() ? "another deploy" : "run " + p.holder_run) +
+           (p.holder_url.empty() ? "" : " (" + p.holder_url + ")") +
+           (p.since.empty() ? "" : ", which holds the target since " + p.since) +
+           (p.attended ? "" : " and is not heard of any more: the target ends it by itself");
+  }
+  std::string operator()(const EarlierResolved& p) const {
+    return where() + ": an earlier deploy (run " + p.earlier_run + ") ended " + p.state +
+           because(p.reason);
+  }
   std::string operator()(const NodeRolledBack& p) const {
     return where() + " rolled back from " + generation(p.from) + " to " + generation(p.to) +
            " because of " + std::string(name_of(p.trigger)) +

@@ -63,14 +63,28 @@ constexpr NameTable<RollbackTrigger, 4> triggers{
       {RollbackTrigger::profile_failed, "profile-failed"},
       {RollbackTrigger::run_failed, "run-failed"}}}};
 
-constexpr std::array<std::string_view, std::variant_size_v<Payload>> types{
-    "run.started",       "plan.resolved",    "diagnostic",
-    "evaluate.finished", "check.finished",   "build.finished",
-    "node.queued",       "node.started",     "stage.started",
-    "stage.progress",    "stage.finished",   "stage.retrying",
-    "node.rolled_back",  "node.finished",    "log",
-    "heartbeat",         "cancel.requested", "webhook.delivered",
-    "webhook.failed",    "run.finished"};
+constexpr std::array<std::string_view, std::variant_size_v<Payload>> types{"run.started",
+                                                                           "plan.resolved",
+                                                                           "diagnostic",
+                                                                           "evaluate.finished",
+                                                                           "check.finished",
+                                                                           "build.finished",
+                                                                           "node.queued",
+                                                                           "node.started",
+                                                                           "stage.started",
+                                                                           "stage.progress",
+                                                                           "stage.finished",
+                                                                           "stage.retrying",
+                                                                           "lock.waiting",
+                                                                           "earlier.resolved",
+                                                                           "node.rolled_back",
+                                                                           "node.finished",
+                                                                           "log",
+                                                                           "heartbeat",
+                                                                           "cancel.requested",
+                                                                           "webhook.delivered",
+                                                                           "webhook.failed",
+                                                                           "run.finished"};
 
 } // namespace
 

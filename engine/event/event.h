@@ -183,6 +183,25 @@ struct StageRetrying {
   std::string reason;
 };
 
+/// Another deploy holds the node: from here on this one waits for it. Told again where the holder
+/// changes, or is not heard of any more.
+struct LockWaiting {
+  std::string holder_run; ///< empty = not known
+  std::string holder_url; ///< its CI job; may be empty
+  std::string since;      ///< RFC 3339; empty = not known
+  bool attended = true;   ///< false: nothing was heard of its run, so it is waited for until the
+                          ///< target has ended it by itself
+  Duration longest{};     ///< from now
+};
+
+/// What a deploy before this one had left open on a profile, and how the target ended it.
+struct EarlierResolved {
+  std::string earlier_run;
+  std::string transaction;
+  std::string state;  ///< "rolled-back", "confirmed", …: an agent's state
+  std::string reason; ///< "interrupted"; empty = none
+};
+
 struct NodeRolledBack {        ///< with a profile in the envelope
   std::optional<int> from, to; ///< generations; `to` is nullopt where there was none
   RollbackTrigger trigger = RollbackTrigger::activation;
@@ -211,7 +230,7 @@ struct Heartbeat {
 };
 
 struct CancelRequested {
-  std::string source; ///< "signal"
+  std::string source; ///< "signal", "timeout" (--deadline), "user"
   std::string signal; ///< "SIGTERM"
   std::string policy; ///< "grace 6 s"
 };
@@ -254,8 +273,8 @@ struct RunFinished {
 using Payload =
     std::variant<RunStarted, PlanResolved, DiagnosticFound, EvaluateFinished, CheckFinished,
                  BuildFinished, NodeQueued, NodeStarted, StageStarted, StageProgress, StageFinished,
-                 StageRetrying, NodeRolledBack, NodeFinished, LogLine, Heartbeat, CancelRequested,
-                 WebhookDelivered, WebhookFailed, RunFinished>;
+                 StageRetrying, LockWaiting, EarlierResolved, NodeRolledBack, NodeFinished, LogLine,
+                 Heartbeat, CancelRequested, WebhookDelivered, WebhookFailed, RunFinished>;
 
 /// "run.started", "stage.finished", … : the `type` of a payload.
 std::string_view type_of(const Payload& payload);

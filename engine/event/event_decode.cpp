@@ -227,6 +227,12 @@ std::optional<Payload> decode_payload(std::string_view type, const Record& data)
   if (type == "stage.retrying")
     return StageRetrying{data.integer("attempt"), data.integer("max"), data.duration("delay_s"),
                          data.text("reason")};
+  if (type == "lock.waiting")
+    return LockWaiting{data.text("holder_run"), data.text("holder_url"), data.text("since"),
+                       data.boolean("attended", true), data.duration("longest_s")};
+  if (type == "earlier.resolved")
+    return EarlierResolved{data.text("earlier_run"), data.text("transaction"), data.text("state"),
+                           data.text("reason")};
   if (type == "node.rolled_back")
     return NodeRolledBack{
         data.number<int>("from"), data.number<int>("to"),

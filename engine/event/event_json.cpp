@@ -147,6 +147,19 @@ struct Encode {
     out.field("delay_s", p.delay);
     out.field("reason", text_or_null(p.reason));
   }
+  void operator()(const LockWaiting& p) const {
+    out.field("holder_run", text_or_null(p.holder_run));
+    out.field("holder_url", text_or_null(p.holder_url));
+    out.field("since", text_or_null(p.since));
+    out.field("attended", p.attended);
+    out.field("longest_s", p.longest);
+  }
+  void operator()(const EarlierResolved& p) const {
+    out.field("earlier_run", p.earlier_run);
+    out.field("transaction", p.transaction);
+    out.field("state", p.state);
+    out.field("reason", text_or_null(p.reason));
+  }
   void operator()(const NodeRolledBack& p) const {
     out.field("from", p.from);
     out.field("to", p.to);

@@ -65,6 +65,10 @@ struct Walk {
     dictionary(p.details);
   }
   void operator()(StageRetrying& p) const { texts(p.reason); }
+  void operator()(LockWaiting& p) const { texts(p.holder_run, p.holder_url, p.since); }
+  void operator()(EarlierResolved& p) const {
+    texts(p.earlier_run, p.transaction, p.state, p.reason);
+  }
   void operator()(NodeRolledBack&) const {}
   void operator()(NodeFinished& p) const { texts(p.reason, p.decides_by); }
   void operator()(LogLine& p) const { texts(p.stream, p.text); }

@@ -157,6 +157,12 @@ struct Fold {
     if (StageState* stage = stage_of(state, event.subject))
       stage->retries.push_back({p, event.message});
   }
+  void operator()(const LockWaiting&) const {}
+  void operator()(const EarlierResolved& p) const {
+    for (ProfileState& profile : node_of(state, event.subject.node).profiles)
+      if (profile.name == event.subject.profile) // one that is not deployed now has no place here
+        profile.earlier = p;
+  }
   void operator()(const NodeRolledBack& p) const {
     profile_of(node_of(state, event.subject.node), event.subject.profile).rolled_back = p;
   }

@@ -48,6 +48,7 @@ struct ProfileState {
   Mode mode = Mode::activate;
   std::vector<StageState> stages; ///< as planned, then those that came unplanned (rollback)
   std::optional<NodeRolledBack> rolled_back;
+  std::optional<EarlierResolved> earlier; ///< what a deploy before this one had left open
 };
 
 struct NodeState {

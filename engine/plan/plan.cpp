@@ -92,7 +92,9 @@ std::string policy_line(const Policy& policy) {
   return "policy: " + mode + failure + ", " + rollback + "; " + std::to_string(policy.parallel) +
          " at once (evaluate " + std::to_string(limits.evaluate) + ", build " +
          std::to_string(limits.build) + ", copy " + std::to_string(limits.copy) + ", activate " +
-         std::to_string(limits.activate) + "); grace " + seconds(policy.grace) + "\n";
+         std::to_string(limits.activate) + "); grace " + seconds(policy.grace) + "; lock wait " +
+         seconds(policy.lock_wait) +
+         (policy.deadline.count() > 0 ? "; deadline " + seconds(policy.deadline) : "") + "\n";
 }
 
 std::string head_line(const Plan& plan) {

@@ -99,7 +99,9 @@ struct Policy {
   bool rollback_succeeded = true; ///< default: true under stop, false under continue
   int parallel = 8;               ///< nodes worked on at once
   Limits limits;
-  Seconds grace{6}; ///< after a first signal, for nodes that are activating
+  Seconds grace{6};      ///< after a first signal, for nodes that are activating
+  Seconds lock_wait{60}; ///< for a deploy of another run to let go of a target; 0: not at all
+  Seconds deadline{0};   ///< of the whole run, from its start; 0: none
   bool operator==(const Policy&) const = default;
 };
 

@@ -19,6 +19,8 @@ namespace belay::plan {
 /// As deploy-rs keeps them, and as the plan file's keys of the same meaning have them.
 inline constexpr Range count_range{1, 10'000};
 inline constexpr Range grace_seconds{0, 3'600};
+inline constexpr Range lock_wait_seconds{0, 86'400};
+inline constexpr Range deadline_seconds{0, 604'800};
 inline constexpr Range attempt_seconds{1, 60};
 
 template <class Value, class Struct>
@@ -74,13 +76,16 @@ template <class Fields, Is<Limits> Value> void each_field(Fields& fields, Value&
 }
 
 template <class Fields, Is<Policy> Value> void each_field(Fields& fields, Value& policy) {
-  auto& [mode, on_failure, rollback_succeeded, parallel, limits, grace] = policy;
+  auto& [mode, on_failure, rollback_succeeded, parallel, limits, grace, lock_wait, deadline] =
+      policy;
   fields("mode", mode);
   fields("on_failure", on_failure);
   fields("rollback_succeeded", rollback_succeeded);
   fields("parallel", parallel, count_range);
   fields("limits", limits);
   fields("grace_s", grace, grace_seconds);
+  fields("lock_wait_s", lock_wait, lock_wait_seconds);
+  fields("deadline_s", deadline, deadline_seconds);
 }
 
 template <class Fields, Is<Reports> Value> void each_field(Fields& fields, Value& reports) {

@@ -50,6 +50,8 @@ struct PlanFile {
   std::optional<OnFailure> on_failure;
   std::optional<bool> rollback_succeeded;
   std::optional<Seconds> grace;
+  std::optional<Seconds> lock_wait;
+  std::optional<Seconds> deadline;
   Settings settings;
   std::map<std::string, NodeOverride> nodes;
   Reports reports;               ///< relative paths made relative to the file's folder

@@ -11,6 +11,10 @@ namespace {
 /// Nodes and profiles in one run are thousands at most; this only catches slips of the keyboard.
 constexpr Range parallel_range{1, 10'000};
 constexpr Range grace_range{0, 3'600};
+/// A day: whoever waits longer for another deploy waits for a person.
+constexpr Range lock_wait_range{0, 86'400};
+/// A week, above the longest job that a CI system lets run.
+constexpr Range deadline_range{1, 604'800};
 /// An attempt has 15 s by default (outputs are never worth a longer hold-up than a minute).
 constexpr Range webhook_timeout_range{1, 60};
 
@@ -296,6 +300,12 @@ const Keys<RawPlanFile>& top_section() {
       number_key<PlanFile>("grace", &PlanFile::grace, grace_range,
                            "Seconds that activating nodes are awaited after a first signal. "
                            "Default: 6."),
+      number_key<PlanFile>("lockWait", &PlanFile::lock_wait, lock_wait_range,
+                           "Seconds to wait for another deploy that holds a target; 0: not at "
+                           "all. Default: 60."),
+      number_key<PlanFile>("deadline", &PlanFile::deadline, deadline_range,
+                           "Seconds for the whole run, from its start: then nothing new is begun. "
+                           "Default: none."),
       section_key<PlanFile>("reports", &PlanFile::reports, reports_section(),
                             "Which reports are written, and where."),
       webhooks_key()};

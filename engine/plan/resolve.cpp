@@ -152,6 +152,8 @@ private:
     }
     policy.parallel = line.parallel.value_or(yaml.parallel.value_or(policy.parallel));
     policy.grace = line.grace.value_or(yaml.grace.value_or(policy.grace));
+    policy.lock_wait = line.lock_wait.value_or(yaml.lock_wait.value_or(policy.lock_wait));
+    policy.deadline = line.deadline.value_or(yaml.deadline.value_or(policy.deadline));
     policy.limits.evaluate = yaml.limit_evaluate.value_or(1);
     policy.limits.build = yaml.limit_build.value_or(policy.parallel);
     policy.limits.copy = yaml.limit_copy.value_or(std::min(policy.parallel, 4));

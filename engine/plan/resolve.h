@@ -26,6 +26,8 @@ struct Overrides {
   Mode mode = Mode::activate;
   std::optional<bool> rollback_succeeded;
   std::optional<Seconds> grace;
+  std::optional<Seconds> lock_wait;
+  std::optional<Seconds> deadline;
   Reports reports;
 };
 

@@ -6,6 +6,7 @@
 #include "engine/plan/plan.h"
 #include "engine/run/agent_client.h"
 #include "engine/run/agent_finder.h"
+#include "engine/run/lock_patience.h"
 #include "engine/ssh/transport.h"
 
 #include <functional>
@@ -59,8 +60,10 @@ struct Owner {
 struct Patience {
   /// For a node that was not asked to change anything yet; then it is unreachable.
   Duration reach = std::chrono::seconds(60);
-  /// Before the confirm deadline: from TERM to KILL of a script that overran its own.
-  Duration kill = std::chrono::seconds(10);
+  /// For a script that overran its time: until it was stopped, or counts as unstoppable.
+  Duration kill = agent::script_stop_limit;
+  /// For one that met another activation's lock and is tried again.
+  Duration foreign_lock = agent::foreign_lock_patience;
   /// After the confirm deadline, beside the time that the old generation's script may take.
   Duration verdict = std::chrono::seconds(30);
 };
@@ -75,6 +78,7 @@ struct Contact {
   std::string holder_url; ///< CI job; may be empty
   Patience patience = {};
   Passwords passwords = {};
+  std::shared_ptr<LockPatience> locks = {}; ///< of the whole run; null: no deploy is waited for
 };
 
 /// What a ping needs beside the link.

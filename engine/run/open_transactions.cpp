@@ -2,6 +2,8 @@
 #include "engine/run/open_transactions.h"
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
+#include "engine/run/lock_turn.h"
 
 #include <algorithm>
 #include <string>
@@ -14,8 +16,6 @@ using event::Stage;
 namespace {
 
 constexpr Duration agent_start_limit = std::chrono::seconds(60);
-// prepare may first have to end an earlier deploy that nobody kept, its confirm timeout included.
-constexpr Duration prepare_limit = std::chrono::minutes(6);
 
 agent::Mode mode_of(const plan::Profile& profile) {
   switch (profile.mode) {
@@ -125,8 +125,7 @@ private:
     const auto profiles = profiles_of(owners);
     const auto& first = *profiles.front();
     of_.stages.start(first, Stage::lock);
-    const auto reply = owners.front()->link.client->call(prepare_request(*owners.front(), profiles),
-                                                         Wait::at_most(prepare_limit, of_.cancel));
+    const auto reply = take_turn(*owners.front(), profiles);
     if (const auto* refusal = std::get_if<agent::Refusal>(&reply)) {
       throw error_of(*refusal);
     }
@@ -147,6 +146,36 @@ private:
       done.details = status->details;
       of_.stages.finish(*profile, Stage::lock, std::move(done));
     }
+  }
+
+  agent::ReplyBody take_turn(Owner& owner, const std::vector<const plan::Profile*>& profiles) {
+    const auto began = BootClock::now();
+    auto turn = LockTurn(of_.contact, of_.node, of_.link, owner, of_.stages)
+                    .take(prepare_request(owner, profiles), of_.cancel);
+    if (const auto* holder = std::get_if<LockHolder>(&turn)) {
+      give_up(*profiles.front(), *holder, BootClock::now() - began);
+    }
+    return std::move(std::get<agent::ReplyBody>(turn));
+  }
+
+  [[noreturn]] void give_up(const plan::Profile& profile, const LockHolder& holder,
+                            Duration waited) {
+    const bool did_wait = waited >= std::chrono::seconds(1);
+    const Error error(ErrorKind::lock_held,
+                      "the target is held by " + describe(holder) +
+                          (did_wait ? "; waited " + format_duration(waited) + " for it" : ""));
+    event::StageFinished done;
+    done.outcome = event::Outcome::error;
+    done.reason = error.reason();
+    for (const auto& [name, value] :
+         {std::pair("holder_run", holder.run), std::pair("holder_url", holder.url),
+          std::pair("holder_since", holder.since)}) {
+      if (!value.empty()) {
+        done.details[name] = value;
+      }
+    }
+    of_.stages.finish(profile, Stage::lock, std::move(done), error.message());
+    throw error;
   }
 
   agent::PrepareRequest prepare_request(const Owner& owner,
@@ -192,9 +221,14 @@ private:
   void tell_earlier(const agent::TransactionStatus& status) {
     for (const auto& earlier : status.earlier) {
       for (const auto& profile : earlier.profiles) {
-        of_.stages.log("agent", "an earlier deploy (run " + earlier.run + ") left profile " +
-                                    profile.name + " " + std::string(name_of(profile.state)) +
-                                    (profile.message.empty() ? "" : ": " + profile.message));
+        event::Draft found{event::EarlierResolved{earlier.run, earlier.transaction,
+                                                  std::string(name_of(profile.state)),
+                                                  profile.reason},
+                           {},
+                           event::Level::warn,
+                           {}};
+        found.subject = {of_.node.name, profile.name, Stage::lock};
+        of_.stages.tell(std::move(found));
       }
     }
   }

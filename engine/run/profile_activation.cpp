@@ -51,14 +51,20 @@ Wait ProfileActivation::patient() const {
   return Wait{deadline_, context_.abandon()};
 }
 
+/// The new script, the wait for us, the old script when it went wrong. Each script may overrun its
+/// time and have to be stopped; one that meets another activation's lock is tried again.
+Duration ProfileActivation::longest_turn() const {
+  const auto& patience = contact_.patience;
+  const auto script = profile_.activation_timeout + patience.kill;
+  const auto patient = patience.foreign_lock + script;
+  const bool boots = profile_.boot_default == plan::BootDefault::after_confirm;
+  return script + profile_.confirm_timeout + (boots ? patient : Duration::zero()) + patient +
+         patience.verdict;
+}
+
 ProfileResult ProfileActivation::run() {
   stages_.start(profile_, Stage::activate);
-  // The new script, the wait for us, the old script when it went wrong.
-  deadline_ = BootClock::now() + profile_.activation_timeout + contact_.patience.kill +
-              profile_.confirm_timeout + profile_.activation_timeout + contact_.patience.verdict;
-  if (profile_.boot_default == plan::BootDefault::after_confirm) {
-    deadline_ += profile_.activation_timeout + contact_.patience.kill;
-  }
+  deadline_ = BootClock::now() + longest_turn();
   try {
     if (!reach()) {
       return std::move(result_);

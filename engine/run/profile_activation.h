@@ -55,6 +55,7 @@ private:
   void confirmed_unread();
   void unknown(const Error& error);
   Wait patient() const;
+  Duration longest_turn() const;
 
   const Contact& contact_;
   const plan::Node& node_;

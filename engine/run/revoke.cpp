@@ -15,9 +15,15 @@ using event::Rollback;
 
 namespace {
 
-// The old generation's script may take activationTimeout, its lock may be retried for 60 s.
-constexpr Duration revoke_grace = std::chrono::seconds(90);
+// Beside activationTimeout, which the old generation's script may take.
+constexpr Duration revoke_slack = std::chrono::seconds(30);
 constexpr Duration revoke_login_limit = std::chrono::seconds(30);
+
+/// The old generation's script may overrun its time, and meet another activation's lock.
+Duration longest_revoke(const Contact& contact, const plan::Profile& profile) {
+  return profile.activation_timeout + contact.patience.kill + contact.patience.foreign_lock +
+         revoke_slack;
+}
 
 /// Asks the target to take the profile back. A repeated request may be refused after the first one
 /// was obeyed, and the agent may fail after it passed one on: the state decides. Throws the refusal
@@ -104,7 +110,7 @@ RevokeResult revoke(const Contact& contact, const plan::Node& node, NodeLink& li
                     const RevokeRequest& request, NodeStages& stages, const CancelToken& cancel) {
   RevokeResult result;
   std::for_each(request.profiles.rbegin(), request.profiles.rend(), [&](const auto* profile) {
-    const auto wait = Wait::at_most(profile->activation_timeout + revoke_grace, cancel);
+    const auto wait = Wait::at_most(longest_revoke(contact, *profile), cancel);
     bool accepted = false;
     try {
       auto& owner = link.owner_of(*profile);

@@ -43,6 +43,8 @@ public:
   /// An event about the node, the profile and the stage that run now.
   void tell(event::Payload payload, event::Level level = event::Level::info,
             std::string message = {});
+  /// An event about something else of the node.
+  void tell(event::Draft draft) { context_.tell(std::move(draft)); }
   void log(const std::string& stream, std::string_view text,
            event::Level level = event::Level::info);
 

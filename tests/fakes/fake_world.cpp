@@ -57,16 +57,24 @@ agent::TransactionStatus FakeWorld::describe(const FakeHost& host,
 
 agent::ReplyBody FakeWorld::prepare(FakeHost& host, const std::string& place,
                                     const agent::PrepareRequest& request) {
-  if (!host.lock_holder.empty()) {
-    return agent::Refusal{"lock-held", "held by run " + host.lock_holder, {}};
+  if (++host.prepares == host.cut_prepare) {
+    ++host.epoch;
+  }
+  if (!host.lock_holder.empty() && host.lock_meetings != 0) {
+    host.lock_meetings -= host.lock_meetings > 0 ? 1 : 0;
+    auto details = host.lock_details;
+    details["run"] = host.lock_holder;
+    return agent::Refusal{"lock-held", "held by run " + host.lock_holder, details};
   }
   for (const auto& [id, open] : host.transactions) {
     if (open.place == place && !open.finished) {
-      return agent::Refusal{"lock-held", "held by transaction " + id, {}};
+      return agent::Refusal{
+          "lock-held", "held by transaction " + id, {{"run", open.run}, {"transaction", id}}};
     }
   }
   FakeTransaction transaction;
   transaction.place = place;
+  transaction.run = request.run;
   transaction.id = "tx-" + std::to_string(++opened_);
   for (const auto& wanted : request.profiles) {
     if (!host.store.contains(wanted.closure)) {

@@ -44,6 +44,7 @@ struct FakeTransaction {
   };
   std::string id;
   std::string place; ///< the state directory that it locks
+  std::string run;   ///< that opened it
   std::vector<Profile> profiles;
   bool abandoned = false;
   bool finished = false;
@@ -60,6 +61,10 @@ struct FakeHost {
   bool confirms_by_itself = false; ///< as if a confirmation had won whose reply was lost
   int refused_logins = 0;          ///< so many of the next confirm logins
   std::string lock_holder;         ///< another run that holds the lock
+  int lock_meetings = -1;          ///< so many requests meet it, then it is free; -1: all
+  std::map<std::string, std::string> lock_details; ///< beside the run
+  int cut_prepare = 0; ///< the connection dies between this one, from 1, and its reply
+  int prepares = 0;
   std::string uname = "Linux x86_64";
   std::string nix_settings = "max-jobs = 4\ncores = 2\n"; ///< what a Nix of it prints of these
   std::string built_agent;       ///< printed where one is looked for in what was built there

@@ -7,7 +7,7 @@ import pathlib
 from fleet import check, world
 from fleet.flake import node, package, profile
 from fleet.fleet import each_nix, hosts
-from fleet.runner import deploy, start, wait_until
+from fleet.runner import deploy
 
 
 @each_nix
@@ -82,15 +82,3 @@ def talkative_script(fleet):
     run = check.ended(deploy({"web-1": node(web, package("one", talk))}), 0)
     check.runs(web, 1, "one", "one")
     assert max(len(line) for line in (run.out / "events.jsonl").open("rb")) <= 65536, "line length"
-
-
-@hosts(1)
-def one_deploy_at_a_time(fleet):
-    """The second run meets the first one's lock and names its holder."""
-    [web] = fleet
-    first = start({"web-1": node(web, package("one", "sleep 12\n"))})
-    wait_until(lambda: check.activated(web), "the script runs")
-    second = check.ended(deploy({"web-1": node(web, package("two"))}), 15)
-    check.equal(second.node("web-1")["reason"], "lock-held", "reason")
-    check.ended(first.wait(), 0)
-    check.runs(web, 1, "one", "one")

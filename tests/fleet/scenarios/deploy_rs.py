@@ -189,7 +189,7 @@ def belay_in_between(fleet):
     check.ended(deploy({"web-1": node(web, package("one"))}), 0)
     two = Deploy(web, closure("two")).activate("--magic-rollback")
     good(two.wait())
-    run = check.ended(deploy({"web-1": node(web, package("three"))}), 15)
+    run = check.ended(deploy({"web-1": node(web, package("three"))}, "--lock-wait", "0"), 15)
     check.equal(run.node("web-1")["reason"], "lock-held", "while deploy-rs's is not confirmed")
     good(two.confirm())
     good(two.ended())

@@ -84,7 +84,12 @@ def everything_and_the_runner(fleet):
     web.boot()
     web.wait_until_up()
     check.equal(check.installed(web), (2, "slow"), "profile after the power cut")
-    check.ended(deploy({"web-1": node(web, package("better"))}), 0)
+    next_run = check.ended(deploy({"web-1": node(web, package("better"))}), 0)
+    check.equal(next_run.select("lock.waiting"), [], "a dead holder's lock is free")
+    [earlier] = next_run.select("earlier.resolved", node="web-1", profile="system")
+    check.equal((earlier["data"]["earlier_run"], earlier["data"]["state"],
+                 earlier["data"]["reason"]),
+                (run.events()[0]["run"], "rolled-back", "interrupted"), "what it found")
     check.runs(web, 2, "better", "good slow good better")
 
 

@@ -2,6 +2,7 @@
 #include "engine/agent/earlier.h"
 
 #include "engine/agent/keep.h"
+#include "engine/agent/requests.h"
 #include "engine/agent/status.h"
 #include "engine/base/file.h"
 #include "tests/catch.h"
@@ -74,4 +75,35 @@ TEST_CASE("earlier: one that cannot be read holds the target while it is kept") 
   }
   CHECK_FALSE(any_open(c.folder.path()));
   CHECK(std::holds_alternative<FileLock>(take_turn(c.host)));
+}
+
+TEST_CASE("earlier: the holder is said to be looked after as long as somebody asks for it") {
+  Case c;
+  const auto lock = FileLock::try_acquire(c.other.lock()); // as its keeper has it
+  REQUIRE(lock);
+  const auto attended = [&](belay::Duration ago) {
+    RequestQueue(c.other).touch(c.clock.now() - ago, boot_id());
+    return std::get<Refusal>(take_turn(c.host)).details.at("attended");
+  };
+  CHECK(std::get<Refusal>(take_turn(c.host)).details.at("attended") == "false");
+  CHECK(attended(attended_limit - std::chrono::seconds(5)) == "true");
+  CHECK(attended(attended_limit + std::chrono::seconds(1)) == "false");
+}
+
+TEST_CASE("earlier: the time in which a holder ends by itself covers everything that it may do") {
+  Case c;
+  auto record = *read_record(c.other.record());
+  record.profiles.resize(2);
+  record.profiles[0].wanted.activation_timeout = std::chrono::seconds(100);
+  record.profiles[0].wanted.confirm_timeout = std::chrono::seconds(7);
+  record.profiles[1].wanted.activation_timeout = std::chrono::seconds(1000);
+  record.profiles[1].wanted.confirm_timeout = std::chrono::seconds(0);
+  record.profiles[1].wanted.boot_after_confirm = true;
+  write_record(c.other.record(), record);
+  const auto lock = FileLock::try_acquire(c.other.lock());
+  const auto rest = std::get<Refusal>(take_turn(c.host)).details.at("rest_s");
+  // Idle; script and the way back, each of which may have to be stopped; the lock of another one.
+  const int first = (100 + 20) + 7 + (100 + 20 + 60);
+  const int second = (1000 + 20) + 2 * (1000 + 20 + 60);
+  CHECK(rest == std::to_string(60 + first + second));
 }

@@ -77,7 +77,7 @@ TEST_CASE("the fields of a full payload have the values that they were given") {
   CHECK(started["trigger"]["ci"]["run_id"] == "1");
   CHECK(line_of(full_payloads()[4])["data"]["failed"] == json({"checks.x86_64-linux.a"}));
   CHECK(line_of(full_payloads()[5])["data"]["drv"] == "/nix/store/x.drv");
-  CHECK(line_of(full_payloads()[19])["data"]["counts"]["rolled_back"] == 7);
+  CHECK(line_of(full_payloads()[21])["data"]["counts"]["rolled_back"] == 7);
 }
 
 TEST_CASE("a copy's progress is told in percent where it is known how much there is") {

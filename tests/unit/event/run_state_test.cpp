@@ -173,7 +173,7 @@ TEST_CASE("a saved stream is folded as the run was") {
       FAIL("was accepted");
     } catch (const Error& error) {
       CHECK(error.kind() == ErrorKind::protocol);
-      CHECK(error.message().starts_with("line 21: "));
+      CHECK(error.message().starts_with("line 23: "));
     }
   }
   SECTION("a line without an end is refused before it fills the memory") {

@@ -59,6 +59,9 @@ std::vector<Payload> full_payloads() {
           StageProgress{123456789012, 234567890123},
           stage,
           StageRetrying{1, 3, Duration(1500), "unreachable"},
+          LockWaiting{"run-0", "https://ci.example/1", "2026-03-01T11:59:00.000Z", false,
+                      Duration(60000)},
+          EarlierResolved{"run-0", "0123456789ab", "rolled-back", "interrupted"},
           NodeRolledBack{18, 17, RollbackTrigger::confirm_timeout, true},
           node,
           LogLine{"nix", "a line\nand one more", 2, false},
@@ -70,11 +73,12 @@ std::vector<Payload> full_payloads() {
 }
 
 std::vector<Payload> empty_payloads() {
-  return {RunStarted{},      PlanResolved{},     DiagnosticFound{}, EvaluateFinished{},
-          CheckFinished{},   BuildFinished{},    NodeQueued{},      NodeStarted{},
-          StageStarted{},    StageProgress{},    StageFinished{},   StageRetrying{},
-          NodeRolledBack{},  NodeFinished{},     LogLine{},         Heartbeat{},
-          CancelRequested{}, WebhookDelivered{}, WebhookFailed{},   RunFinished{}};
+  return {RunStarted{},    PlanResolved{},    DiagnosticFound{}, EvaluateFinished{},
+          CheckFinished{}, BuildFinished{},   NodeQueued{},      NodeStarted{},
+          StageStarted{},  StageProgress{},   StageFinished{},   StageRetrying{},
+          LockWaiting{},   EarlierResolved{}, NodeRolledBack{},  NodeFinished{},
+          LogLine{},       Heartbeat{},       CancelRequested{}, WebhookDelivered{},
+          WebhookFailed{}, RunFinished{}};
 }
 
 Event event_of(Payload payload, Subject subject) {

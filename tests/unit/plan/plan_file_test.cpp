@@ -52,6 +52,8 @@ nodes:
 onFailure: continue
 rollbackSucceeded: true
 grace: 20
+lockWait: 90
+deadline: 3600
 reports: {events: out/events.jsonl, junit: out/junit.xml}
 webhooks:
   - {urlEnv: DEPLOY_HOOK, secretEnv: DEPLOY_HOOK_SECRET, events: [run.*, node.rolled_back]}
@@ -86,12 +88,14 @@ webhooks:
   CHECK(file.on_failure == OnFailure::proceed);
   CHECK(file.rollback_succeeded == true);
   CHECK(file.grace == Seconds(20));
+  CHECK(file.lock_wait == Seconds(90));
+  CHECK(file.deadline == Seconds(3600));
   CHECK(file.reports.events == "out/events.jsonl");
   REQUIRE(file.webhooks.size() == 2);
   CHECK(file.webhooks[0].url_env == "DEPLOY_HOOK");
   CHECK(file.webhooks[0].secret_env == "DEPLOY_HOOK_SECRET");
   CHECK(file.webhooks[0].events == std::vector<std::string>{"run.*", "node.rolled_back"});
-  CHECK(file.webhooks[0].line == 21);
+  CHECK(file.webhooks[0].line == 23);
   CHECK(file.webhooks[1].allow_http);
   CHECK(file.webhooks[1].timeout == Seconds(3));
 }

@@ -48,7 +48,7 @@ TEST_CASE("the table is for people: a line for each profile, none that a name co
       "old                           -                                             skipped by the "
       "plan\n"
       "policy: stop at the first failure, roll back the confirmed nodes too; 8 at once (evaluate "
-      "1, build 8, copy 4, activate 8); grace 6 s\n");
+      "1, build 8, copy 4, activate 8); grace 6 s; lock wait 60 s\n");
 }
 
 TEST_CASE("the TOML is deploy-rs's: a table for each profile that would be activated") {

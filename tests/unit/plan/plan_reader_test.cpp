@@ -46,7 +46,8 @@ Plan odd_plan() {
   web.profiles.push_back(user);
   Node bad{"bad", ".", "bad.internal", {}, {}, {"system"}, "no such kernel", true};
   plan.nodes = {web, bad};
-  plan.policy = {Mode::boot, OnFailure::proceed, false, 3, {2, 3, 5, 7}, Seconds(11)};
+  plan.policy = {Mode::boot,   OnFailure::proceed, false,       3,
+                 {2, 3, 5, 7}, Seconds(11),        Seconds(12), Seconds(13)};
   plan.reports = {"out/events.jsonl", "out/junit.xml"};
   Webhook webhook;
   webhook.url_env = "HOOK";

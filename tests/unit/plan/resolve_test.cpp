@@ -353,6 +353,8 @@ TEST_CASE("policy: built-in, plan file, command line") {
     CHECK(policy.limits.copy == 4);
     CHECK(policy.limits.activate == 8);
     CHECK(policy.grace == Seconds(6));
+    CHECK(policy.lock_wait == Seconds(60));
+    CHECK(policy.deadline == Seconds(0));
   }
   SECTION("continue does not roll back others unless told") {
     world.file.on_failure = OnFailure::proceed;
@@ -379,6 +381,16 @@ TEST_CASE("policy: built-in, plan file, command line") {
     CHECK(world.with_file().policy.limits.build == 16);
     CHECK(world.with_file().policy.limits.copy == 4);
     CHECK(world.with_file().policy.limits.activate == 16);
+  }
+  SECTION("times of the run: the command line above the plan file") {
+    world.file.lock_wait = Seconds(5);
+    world.file.deadline = Seconds(600);
+    CHECK(world.with_file().policy.lock_wait == Seconds(5));
+    CHECK(world.with_file().policy.deadline == Seconds(600));
+    world.input.overrides.lock_wait = Seconds(0);
+    world.input.overrides.deadline = Seconds(30);
+    CHECK(world.with_file().policy.lock_wait == Seconds(0));
+    CHECK(world.with_file().policy.deadline == Seconds(30));
   }
   SECTION("grace and reports") {
     world.file.grace = Seconds(9);

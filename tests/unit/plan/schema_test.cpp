@@ -59,7 +59,7 @@ TEST_CASE("the schema lists the keys of product and deploy-rs, no others") {
   CHECK(names_in(schema) == std::set<std::string>{"version", "flake", "targets", "environment",
                                                   "parallel", "limits", "settings", "nodes",
                                                   "onFailure", "rollbackSucceeded", "grace",
-                                                  "reports", "webhooks"});
+                                                  "lockWait", "deadline", "reports", "webhooks"});
   CHECK(names_in(top.at("limits")) ==
         std::set<std::string>{"evaluate", "build", "copy", "activate"});
   CHECK(names_in(top.at("settings")) ==

@@ -161,11 +161,15 @@ TEST_CASE("the command line says how fast, within the artifact's limits, and whe
   world.options.overrides.reports.junit = "j.xml";
   world.options.overrides.parallel = 5;
   world.options.overrides.grace = plan::Seconds(1);
+  world.options.overrides.lock_wait = plan::Seconds(2);
+  world.options.overrides.deadline = plan::Seconds(3);
   CHECK(world.source().reports().junit == "j.xml");
   auto policy = world.make().plan.policy;
   CHECK(policy.parallel == 5);
   CHECK(policy.limits == plan::Limits{1, 1, 4, 5});
   CHECK(policy.grace == plan::Seconds(1));
+  CHECK(policy.lock_wait == plan::Seconds(2));
+  CHECK(policy.deadline == plan::Seconds(3));
   world.options.overrides.parallel = 100;
   policy = world.make().plan.policy;
   CHECK(policy.parallel == 100);

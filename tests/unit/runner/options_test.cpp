@@ -66,6 +66,10 @@ TEST_CASE("every flag of run arrives where it belongs") {
                                            "continue",
                                            "--grace",
                                            "9",
+                                           "--lock-wait",
+                                           "90s",
+                                           "--deadline",
+                                           "2h",
                                            "-s",
                                            "--ssh-user",
                                            "u",
@@ -104,6 +108,8 @@ TEST_CASE("every flag of run arrives where it belongs") {
   CHECK(overrides.parallel == 3);
   CHECK(overrides.on_failure == plan::OnFailure::proceed);
   CHECK(overrides.grace == plan::Seconds(9));
+  CHECK(overrides.lock_wait == plan::Seconds(90));
+  CHECK(overrides.deadline == plan::Seconds(7200));
   CHECK(options.skip_checks);
   CHECK(options.debug_logs);
   CHECK(overrides.settings.ssh_user == "u");
@@ -118,7 +124,7 @@ TEST_CASE("every flag of run arrives where it belongs") {
   CHECK(overrides.settings.activation_timeout == plan::Seconds(2));
   CHECK(overrides.rollback_succeeded == true);
   CHECK(options.nix_arguments == Words{"--option", "x", "--", "-s"});
-  CHECK(options.given.size() == 19);
+  CHECK(options.given.size() == 21);
   CHECK(options.given.at("ssh-opts") == "-p 22  -4");
   CHECK(options.given.at("skip-checks") == "true");
 }
@@ -253,6 +259,27 @@ TEST_CASE("a usage error names the flag, the nearest one and the help") {
   CHECK(error_of({}).find("a verb is missing") != std::string::npos);
 }
 
+TEST_CASE("a time is a number of seconds, minutes or hours within its bounds") {
+  const auto lock_wait = [](const std::string& text) {
+    const auto result = parse_options(Words{"run", "--lock-wait", text});
+    const auto* options = std::get_if<Options>(&result);
+    return options ? std::get<RunOptions>(*options).overrides.lock_wait : std::nullopt;
+  };
+  CHECK(lock_wait("0") == plan::Seconds(0));
+  CHECK(lock_wait("7") == plan::Seconds(7));
+  CHECK(lock_wait("7s") == plan::Seconds(7));
+  CHECK(lock_wait("2m") == plan::Seconds(120));
+  CHECK(lock_wait("24h") == plan::Seconds(86'400));
+  for (const char* bad : {"25h", "-1", "", "m", "1d", "1.5m", "5 m", "9223372036854775807h"}) {
+    INFO(bad);
+    CHECK_FALSE(lock_wait(bad));
+  }
+  const auto none = parse_options(Words{"run", "--deadline", "0"});
+  CHECK(std::get<UsageError>(none).message ==
+        "flag --deadline: expected a time from 1 to 604800 seconds, as 90, 90s, 5m or 1h, "
+        "found \"0\"");
+}
+
 TEST_CASE("what was settled in an artifact cannot be given again") {
   const auto refused = [](const Words& more) {
     Words words{"run", "--plan-artifact", "plan.json"};
@@ -265,7 +292,8 @@ TEST_CASE("what was settled in an artifact cannot be given again") {
   CHECK(refused({"."}).starts_with("TARGET arguments and --plan-artifact exclude each other"));
   CHECK(refused({"--plan", "p.yaml"}).starts_with("flag --plan and --plan-artifact exclude"));
   // Whatever `plan` has a flag for was settled there, but for these.
-  const std::set<std::string_view> free{"--parallel", "--grace", "--debug-logs", "--help"};
+  const std::set<std::string_view> free{"--parallel", "--grace",      "--lock-wait",
+                                        "--deadline", "--debug-logs", "--help"};
   const std::map<std::string_view, std::string> values{
       {"stop|continue", "stop"}, {"auto|libssh2|openssh", "auto"}, {"BOOL", "true"}};
   for (const Flag* flag : flags_of(Verb::run)) {
@@ -308,21 +336,15 @@ TEST_CASE("values are taken as they are") {
 }
 
 TEST_CASE("each flag of the table is taken by the parser, in each of its verbs") {
-  const std::map<std::string_view, std::string> values{{"BOOL", "true"},
-                                                       {"stop|continue", "stop"},
-                                                       {"SECONDS", "5"},
-                                                       {"N", "5"},
-                                                       {"table|json|toml", "toml"},
-                                                       {"TARGET…", "a"},
-                                                       {"PATH|-|fd:N", "fd:1"},
-                                                       {"FILE", "f"},
-                                                       {"PATH", "p"},
-                                                       {"USER", "u"},
-                                                       {"OPTIONS", "-4"},
-                                                       {"HOST", "h"},
-                                                       {"COMMAND", "doas -u"},
-                                                       {"DIR", "d"},
-                                                       {"auto|libssh2|openssh", "auto"}};
+  const std::map<std::string_view, std::string> values{
+      {"BOOL", "true"}, {"stop|continue", "stop"},
+      {"SECONDS", "5"}, {"DURATION", "5m"},
+      {"N", "5"},       {"table|json|toml", "toml"},
+      {"TARGET…", "a"}, {"PATH|-|fd:N", "fd:1"},
+      {"FILE", "f"},    {"PATH", "p"},
+      {"USER", "u"},    {"OPTIONS", "-4"},
+      {"HOST", "h"},    {"COMMAND", "doas -u"},
+      {"DIR", "d"},     {"auto|libssh2|openssh", "auto"}};
   for (const VerbInfo& verb : verbs()) {
     for (const Flag* flag : flags_of(verb.verb)) {
       if (flag->name == "--help") {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/base/text.h"
 #include "tests/catch.h"
 #include "tests/unit/steps/step_harness.h"
 
@@ -219,6 +220,20 @@ TEST_CASE("what is abandoned is told to the target, and reported as left to it")
   CHECK(result.reason == "left-to-target");
   CHECK_FALSE(result.decides_by.empty());
   CHECK(harness.host().transactions.begin()->second.abandoned);
+}
+
+TEST_CASE(
+    "a target is given the time that a way back takes which meets another activation's lock") {
+  StepHarness harness({.foreign_lock = std::chrono::seconds(1000)});
+  script(harness, {.for_ever = true});
+  harness.bring_over();
+  harness.abandon.cancel();
+  const auto begin = belay::SystemClock().wall();
+  const auto decides_by = belay::parse_time(harness.step(StepKind::activate).decides_by);
+  REQUIRE(decides_by);
+  // And no more than that: two scripts of 0 s, 1 s each to stop them, 1 s to confirm, 4 s to tell.
+  CHECK(*decides_by - begin >= std::chrono::seconds(1007));
+  CHECK(*decides_by - begin < std::chrono::seconds(1010));
 }
 
 TEST_CASE("between two profiles a cancelled node starts no further one") {

@@ -53,6 +53,7 @@ StepHarness::StepHarness(const NodeSpec& spec) {
     host.store.insert(old_closure(name));
   }
   plan_.nodes = {node};
+  plan_.policy.lock_wait = spec.lock_wait;
   transport_ = world.transport();
   store_ = world.store();
   // Any program does: the fake store does not look at it.
@@ -67,6 +68,7 @@ StepHarness::StepHarness(const NodeSpec& spec) {
   }
   options.patience = {.reach = std::chrono::milliseconds(200),
                       .kill = std::chrono::seconds(1),
+                      .foreign_lock = spec.foreign_lock,
                       .verdict = std::chrono::seconds(4)};
   options.passwords[{plan::SecretSource::Kind::variable, "SUDO"}] =
       std::make_shared<const Secret>(spec.sudo_password, "the environment variable SUDO");

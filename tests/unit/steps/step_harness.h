@@ -31,6 +31,8 @@ struct NodeSpec {
   std::string sudo_password = {};           ///< that the runner has; empty = none
   std::set<std::string> remote_builds = {}; ///< profiles that the target builds
   bool store_sudo = false;
+  std::chrono::seconds lock_wait{0};
+  std::chrono::seconds foreign_lock{0}; ///< for a script that meets another activation's lock
 };
 
 class StepHarness {

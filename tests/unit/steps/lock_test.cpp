@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/catch.h"
+#include "tests/unit/steps/step_harness.h"
+
+#include <thread>
+
+// The second deploy of a target, and the first one's lock.
+
+using belay::event::LockWaiting;
+using belay::event::Outcome;
+using belay::event::Stage;
+using belay::run::StepKind;
+using belay::tests::NodeSpec;
+using belay::tests::StepHarness;
+using std::chrono::seconds;
+
+namespace {
+
+void hold(StepHarness& harness, int meetings) {
+  auto& host = harness.host();
+  host.lock_holder = "0190";
+  host.lock_meetings = meetings;
+  host.lock_details = {{"url", "https://ci.example/1"}, {"since", "2026-03-01T12:00:00.000Z"}};
+}
+
+std::vector<LockWaiting> waits(const StepHarness& harness) {
+  std::vector<LockWaiting> found;
+  for (const auto& draft : harness.told) {
+    if (const auto* waiting = std::get_if<LockWaiting>(&draft.payload)) {
+      CHECK(draft.subject.node == "web");
+      CHECK(draft.subject.profile == "system");
+      CHECK(draft.subject.stage == Stage::lock);
+      found.push_back(*waiting);
+    }
+  }
+  return found;
+}
+
+} // namespace
+
+TEST_CASE("lock: it is waited for, told of once, and taken when it is free") {
+  StepHarness harness({.lock_wait = seconds(30)});
+  hold(harness, 2);
+  harness.bring_over();
+  CHECK(harness.host().prepares == 3);
+  CHECK(harness.host().transactions.size() == 1);
+  const auto told = waits(harness);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].holder_run == "0190");
+  CHECK(told[0].holder_url == "https://ci.example/1");
+  CHECK(told[0].since == "2026-03-01T12:00:00.000Z");
+  CHECK(told[0].attended);
+  CHECK(told[0].longest > seconds(25));
+  CHECK(told[0].longest <= seconds(30));
+  CHECK(harness.ended("system", Stage::lock).outcome == Outcome::success);
+}
+
+TEST_CASE("lock: whoever waited in vain says how long, and for whom") {
+  StepHarness harness({.lock_wait = seconds(1)});
+  hold(harness, -1);
+  harness.step(StepKind::build);
+  const auto result = harness.step(StepKind::copy);
+  CHECK(result.reason == "lock-held");
+  CHECK(result.outcome == Outcome::error);
+  CHECK(result.message.starts_with("the target is held by run 0190 (https://ci.example/1) since "
+                                   "2026-03-01T12:00:00.000Z; waited 1."));
+  CHECK(harness.ended("system", Stage::lock).details ==
+        std::map<std::string, std::string>{{"holder_run", "0190"},
+                                           {"holder_url", "https://ci.example/1"},
+                                           {"holder_since", "2026-03-01T12:00:00.000Z"}});
+  CHECK(waits(harness).size() == 1);
+}
+
+TEST_CASE("lock: with --lock-wait 0 nobody waits") {
+  StepHarness harness;
+  hold(harness, 1);
+  harness.step(StepKind::build);
+  const auto result = harness.step(StepKind::copy);
+  CHECK(result.reason == "lock-held");
+  CHECK(result.message == "the target is held by run 0190 (https://ci.example/1) since "
+                          "2026-03-01T12:00:00.000Z");
+  CHECK(waits(harness).empty());
+  CHECK(harness.host().prepares == 1);
+}
+
+TEST_CASE("lock: a holder whose runner has gone is told of again, and waited for to its end") {
+  StepHarness harness({.lock_wait = seconds(1)});
+  hold(harness, -1);
+  auto& host = harness.host();
+  host.lock_details["attended"] = "false";
+  host.lock_details["rest_s"] = "30";
+  std::thread end([&] {
+    std::this_thread::sleep_for(seconds(2)); // beyond --lock-wait
+    const std::lock_guard lock(harness.world.mutex);
+    host.lock_meetings = 0;
+  });
+  harness.bring_over();
+  end.join();
+  const auto told = waits(harness);
+  REQUIRE(told.size() == 1);
+  CHECK_FALSE(told[0].attended);
+  CHECK(told[0].longest > seconds(25));
+}
+
+TEST_CASE("lock: a cancel ends the wait at once") {
+  StepHarness harness({.lock_wait = seconds(60)});
+  hold(harness, -1);
+  harness.step(StepKind::build);
+  std::thread signal([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    harness.work.cancel();
+  });
+  const auto begin = belay::BootClock::now();
+  const auto result = harness.step(StepKind::copy);
+  signal.join();
+  CHECK(result.outcome == Outcome::cancelled);
+  CHECK(belay::BootClock::now() - begin < seconds(5));
+  CHECK(harness.host().transactions.empty());
+}
+
+TEST_CASE("lock: a connection that the holder takes with it is made anew") {
+  StepHarness harness({.lock_wait = seconds(30)});
+  hold(harness, 3);
+  harness.host().cut_prepare = 2;
+  harness.bring_over();
+  CHECK(harness.host().connections == 1);
+  CHECK(harness.host().confirm_connections == 1);
+  CHECK(harness.host().transactions.size() == 1);
+}
+
+TEST_CASE("lock: a turn that was given, but whose reply was lost, is taken up") {
+  StepHarness harness({.lock_wait = seconds(30)});
+  hold(harness, 1);
+  harness.host().cut_prepare = 2;
+  harness.bring_over();
+  CHECK(harness.host().transactions.size() == 1);
+  CHECK(harness.host().prepares == 3);
+  CHECK(harness.step(StepKind::activate).outcome == Outcome::success);
+}
+
+TEST_CASE("lock: without a wait, a lost connection is unreachable as ever") {
+  StepHarness harness({.lock_wait = seconds(30)});
+  harness.host().cut_prepare = 1;
+  harness.step(StepKind::build);
+  CHECK(harness.step(StepKind::copy).reason == "unreachable");
+}
