@@ -8,8 +8,8 @@
 #include "reporters/xml_text.h"
 
 #include <array>
+#include <charconv>
 #include <chrono>
-#include <cstdio>
 
 namespace belay::reporters {
 
@@ -21,7 +21,9 @@ constexpr std::size_t message_limit = 200; // characters of the attribute
 constexpr std::size_t body_limit = 8 * 1024;
 
 std::string attribute(std::string_view name, std::string_view value) {
-  return " " + std::string(name) + "=\"" + xml_attribute(value) + "\"";
+  std::string text = " ";
+  ((text += name) += "=\"") += xml_attribute(value);
+  return text += '"';
 }
 
 std::string attribute_unless_empty(std::string_view name, std::string_view value) {
@@ -29,9 +31,10 @@ std::string attribute_unless_empty(std::string_view name, std::string_view value
 }
 
 std::string number(double seconds) {
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%.3f", seconds < 0 ? 0.0 : seconds);
-  return text.data();
+  std::array<char, 512> text{}; // the largest double has 309 digits
+  const auto end = std::to_chars(text.data(), text.data() + text.size(),
+                                 seconds < 0 ? 0.0 : seconds, std::chars_format::fixed, 3);
+  return {text.data(), end.ptr};
 }
 
 std::string time_attribute(const std::optional<WallTime>& time) {

@@ -38,7 +38,8 @@ void LineWriter::write(std::string line) {
     throw Error(ErrorKind::system, "its reader does not read");
   queued_bytes_ += line.size();
   queue_.push_back(std::move(line));
-  changed_.notify_all();
+  if (queue_.size() == 1) // else the thread is awake, and looks again before it sleeps
+    changed_.notify_all();
 }
 
 void LineWriter::drain(Instant deadline) {

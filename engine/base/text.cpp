@@ -112,18 +112,16 @@ std::string strip_ansi(std::string_view text) {
   return result;
 }
 
-namespace {
-
-/// Printable ASCII, tabs and line feeds: nearly every text there is, and nothing in it to clean.
-bool is_plain(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return (c >= ' ' && c < '\x7f') || c == '\n' || c == '\t'; });
+bool is_plain_text(std::string_view text) {
+  bool plain = true; // no early end: so the compiler looks at many characters at a time
+  for (const char c : text) {
+    plain &= (c >= ' ' && c < '\x7f') || c == '\n' || c == '\t';
+  }
+  return plain;
 }
 
-} // namespace
-
 std::string clean_text(std::string_view text) {
-  if (is_plain(text)) {
+  if (is_plain_text(text)) {
     return std::string(text);
   }
   const std::string readable = valid_utf8(strip_ansi(text));
@@ -142,7 +140,18 @@ std::string clean_text(std::string_view text) {
   return result;
 }
 
+bool is_one_line(std::string_view text) {
+  bool plain = text.empty() || (text.front() != ' ' && text.back() != ' ');
+  for (const char c : text) {
+    plain &= c >= ' ' && c < '\x7f';
+  }
+  return plain;
+}
+
 std::string one_line(std::string_view text) {
+  if (is_one_line(text)) {
+    return std::string(text);
+  }
   std::string result;
   for (const char c : clean_text(text)) {
     const bool breaks = c == '\n' || c == '\t';

@@ -25,9 +25,14 @@ std::string strip_ansi(std::string_view text);
 /// What may be put into an event or on a terminal: strip_ansi, valid_utf8, then C0 controls but TAB
 /// and LF dropped (CR LF becomes LF).
 std::string clean_text(std::string_view text);
+/// Printable ASCII, tabs and line feeds only: nearly every text there is, and clean_text leaves it
+/// as it is.
+bool is_plain_text(std::string_view text);
 
 /// clean_text on one line: every run of line breaks and tabs becomes one blank.
 std::string one_line(std::string_view text);
+/// Printable ASCII without a blank at either end: one_line leaves it as it is.
+bool is_one_line(std::string_view text);
 
 /// The last `bytes` of `text` at most, cut at a line or at least at a code point's start.
 std::string_view tail(std::string_view text, std::size_t bytes);
@@ -47,7 +52,8 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
 std::string format_duration(Duration duration);
 /// "512 B", "12.3 MiB".
 std::string format_bytes(std::uint64_t bytes);
-/// RFC 3339 in UTC with milliseconds: "2026-11-22T09:28:36.123Z".
+/// RFC 3339 in UTC with milliseconds: "2026-11-22T09:28:36.123Z". Of the years 0 to 9999; before
+/// and after them, the first or last moment of those.
 std::string format_time(WallTime time);
 /// The reverse; nullopt for anything else than that form.
 std::optional<WallTime> parse_time(std::string_view text);

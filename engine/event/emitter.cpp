@@ -27,6 +27,8 @@ Emitter::Emitter(std::string run, const Clock& clock, Sink& sink, SecretMask mas
 
 void Emitter::emit(Draft draft) {
   sanitise(draft, mask_);
+  if (is_whole(draft))
+    return send(std::move(draft));
   for (Draft& part : split_draft(std::move(draft)))
     send(std::move(part));
 }

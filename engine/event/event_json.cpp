@@ -230,8 +230,7 @@ void encode_subject(JsonWriter& out, const Subject& subject) {
 }
 
 /// The envelope first: a person who reads a line looks for it there.
-std::string encode(const Event& event) {
-  JsonWriter out;
+void encode(JsonWriter& out, const Event& event) {
   out.value([&] {
     out.field("v", schema_major);
     out.field("seq", event.sequence);
@@ -243,12 +242,32 @@ std::string encode(const Event& event) {
     encode_subject(out, event.subject);
     out.field("data", [&] { std::visit(Encode{out}, event.payload); });
   });
+}
+
+std::string encode(const Event& event) {
+  JsonWriter out;
+  encode(out, event);
   return out.take();
+}
+
+constexpr std::size_t usual_line = 512; // bytes; with room for the line feed that follows
+
+/// The line of an event in which there is nothing to clean, without a copy of it: that is nearly
+/// every event, since the Emitter cleans them. nullopt for any other.
+std::optional<std::string> encode_clean(const Event& event) {
+  if (event.message.empty() || !is_one_line(event.message) || !is_one_line(event.run))
+    return std::nullopt;
+  JsonWriter out;
+  out.reserve(usual_line);
+  encode(out, event);
+  return out.is_plain() ? std::optional(out.take()) : std::nullopt;
 }
 
 } // namespace
 
 std::string to_json_line(const Event& event, std::size_t limit) {
+  if (auto line = encode_clean(event); line && line->size() + 1 <= limit)
+    return *std::move(line);
   Event clean = event;
   visit_text(clean.payload, cleaner());
   visit_text(clean.subject, cleaner());

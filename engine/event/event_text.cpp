@@ -19,6 +19,8 @@ struct Walk {
       visitor.text(item);
   }
   void dictionary(std::map<std::string, std::string>& map) const {
+    if (map.empty())
+      return;
     std::map<std::string, std::string> walked;
     for (auto& [key, value] : map) {
       std::string new_key = key;
@@ -115,8 +117,14 @@ std::string clean_name(std::string_view name) {
 }
 
 TextVisitor cleaner() {
-  return {[](std::string& name) { name = clean_name(name); },
-          [](std::string& text) { text = clean_text(text); }};
+  return {[](std::string& name) {
+            if (!is_plain_text(name))
+              name = clean_name(name);
+          },
+          [](std::string& text) {
+            if (!is_plain_text(text))
+              text = clean_text(text);
+          }};
 }
 
 } // namespace belay::event

@@ -13,6 +13,18 @@ bool is_plain(char character) {
   return static_cast<unsigned char>(character) >= ' ' && character != '"' && character != '\\';
 }
 
+/// Nearly every text. No early end: so the compiler looks at many characters at a time.
+bool stands_as_it_is(std::string_view text) {
+  unsigned char found = 0;
+  for (const char character : text) {
+    const auto byte = static_cast<unsigned char>(character);
+    found |= static_cast<unsigned char>(static_cast<unsigned char>(byte - ' ') > '~' - ' ');
+    found |= static_cast<unsigned char>(byte == '"');
+    found |= static_cast<unsigned char>(byte == '\\');
+  }
+  return found == 0;
+}
+
 void append_escaped(std::string& to, char character) {
   constexpr std::string_view special = "\"\\\b\f\n\r\t";
   constexpr std::string_view letters = "\"\\bfnrt";
@@ -43,9 +55,14 @@ void append_string(std::string& to, std::string_view text) {
 
 /// No line may be unreadable, whatever it is about: what is no UTF-8 is replaced here too.
 void JsonWriter::value(std::string_view text) {
-  const bool ascii = std::all_of(text.begin(), text.end(),
-                                 [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-  ascii ? append_string(text_, text) : append_string(text_, valid_utf8(text));
+  if (stands_as_it_is(text)) {
+    ((text_ += '"') += text) += '"';
+  } else if (is_plain_text(text)) {
+    append_string(text_, text);
+  } else {
+    plain_ = false;
+    append_string(text_, valid_utf8(text));
+  }
 }
 
 void JsonWriter::value(Duration duration) {

@@ -52,18 +52,29 @@ public:
     text_ += '}';
   }
 
-  /// One more field of the object that was begun last.
-  template <typename Value> void field(std::string_view name, const Value& of) {
+  /// One more field of the object that was begun last. A name that is a literal is one of ours: it
+  /// is written as it is.
+  template <std::size_t size, typename Value>
+  void field(const char (&name)[size], const Value& of) {
     begin_field(name);
     value(of);
   }
+  template <typename Value> void field(const std::string& name, const Value& of) {
+    separate();
+    value(name);
+    text_ += ':';
+    value(of);
+  }
   /// A field that is an array; `write` writes one value for each item.
-  template <typename List, typename Write>
-  void field(std::string_view name, const List& list, const Write& write) {
+  template <std::size_t size, typename List, typename Write>
+  void field(const char (&name)[size], const List& list, const Write& write) {
     begin_field(name);
     array(list, write);
   }
 
+  /// Every text so far is plain (base/text.h): cleaning would change nothing in it.
+  bool is_plain() const { return plain_; }
+  void reserve(std::size_t bytes) { text_.reserve(bytes); }
   std::string take() { return std::move(text_); }
 
 private:
@@ -77,8 +88,7 @@ private:
   }
   void begin_field(std::string_view name) {
     separate();
-    value(name);
-    text_ += ':';
+    ((text_ += '"') += name) += "\":";
   }
   /// No value ends with an opening bracket, so that one tells the first item from the others.
   void separate() {
@@ -87,6 +97,7 @@ private:
   }
 
   std::string text_;
+  bool plain_ = true;
 };
 
 } // namespace belay::event

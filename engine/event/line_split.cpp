@@ -88,6 +88,12 @@ std::vector<Draft> split_plan_draft(const Draft& draft, const PlanResolved& whol
 
 } // namespace
 
+bool is_whole(const Draft& draft) {
+  const auto* log = std::get_if<LogLine>(&draft.payload);
+  return log != nullptr ? log->text.size() <= log_part
+                        : !std::holds_alternative<PlanResolved>(draft.payload);
+}
+
 std::vector<Draft> split_draft(Draft draft) {
   if (const auto* log = std::get_if<LogLine>(&draft.payload); log && log->text.size() > log_part)
     return split_log_draft(draft, *log);

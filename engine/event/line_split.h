@@ -10,6 +10,9 @@
 
 namespace belay::event {
 
+/// Neither a long text nor a plan: split_draft would give it back as it is.
+bool is_whole(const Draft& draft);
+
 /// The draft itself where it fits; its parts in order where it does not. Text is clean already.
 std::vector<Draft> split_draft(Draft draft);
 

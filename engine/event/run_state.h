@@ -6,10 +6,10 @@
 #include <cstddef>
 #include <functional>
 #include <istream>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 // RunState = fold(events). JUnit, the console's summary and the exit code are pure functions of it,
@@ -72,6 +72,11 @@ struct CheckState { ///< of one flake
   std::string log; ///< its last bytes
 };
 
+/// So that a name is looked up without a copy of it.
+struct NameHash : std::hash<std::string_view> {
+  using is_transparent = void;
+};
+
 struct RunState {
   std::string run;
   std::optional<RunStarted> started;
@@ -86,7 +91,7 @@ struct RunState {
   int built = 0, cached = 0;           ///< derivations, by the runner
   std::vector<NodeState> nodes;        ///< in the order of plan.resolved
   /// Of a node in `nodes`, so that thousands are not searched for each event. Only a hint.
-  std::map<std::string, std::size_t, std::less<>> positions;
+  std::unordered_map<std::string, std::size_t, NameHash, std::equal_to<>> positions;
   std::optional<PlanResolved> plan;
   std::optional<CancelRequested> cancel; ///< the first
   int webhook_failures = 0;

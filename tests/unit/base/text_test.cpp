@@ -63,6 +63,12 @@ TEST_CASE("times go to text and back") {
   const auto time = parse_time("2026-11-22T09:28:36.123Z");
   REQUIRE(time);
   CHECK(format_time(*time) == "2026-11-22T09:28:36.123Z");
+  for (const char* text :
+       {"1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00.000Z", "2000-02-29T12:34:56.007Z",
+        "0000-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"})
+    CHECK(format_time(parse_time(text).value()) == text);
+  CHECK(format_time(WallTime::max()) == "9999-12-31T23:59:59.999Z");
+  CHECK(format_time(WallTime::min()) == "0000-01-01T00:00:00.000Z");
   CHECK_FALSE(parse_time("2026-02-30T00:00:00.000Z"));
   CHECK_FALSE(parse_time("2026-11-22 09:28:36"));
 }
