@@ -2,10 +2,11 @@
 """A host that systemd manages goes down before a deploy was confirmed: it undoes that at boot."""
 
 from fleet import check
-from fleet.flake import node, package
+from fleet.flake import node, package, system
 from fleet.fleet import hosts
 from fleet.runner import deploy, start, wait_until
 from fleet.systemd_host import SystemdHost
+from scenarios.boot import state
 from scenarios.systemd import good
 
 
@@ -30,6 +31,22 @@ def before_confirm(fleet):
 @hosts(1, SystemdHost)
 def by_the_script(fleet):
     undone_at_boot(fleet["web-1"], "systemctl reboot\nsleep 999\n", "activation")
+
+
+@hosts(1, SystemdHost)
+def of_what_was_to_be_booted(fleet):
+    """--boot: the new generation comes up before anybody heard whether its script ended well. What
+    ran before does not run any more, so that the way back is a whole activation."""
+    [web] = fleet
+    check.ended(deploy({"web-1": node(web, system("one"))}), 0)
+    earlier = web.init
+    script = "test $1 != boot || { systemctl reboot; sleep 999; }\n"
+    run = start({"web-1": node(web, system("two", script))}, "--boot")
+    web.wait_for_reboot(earlier)
+    check.rolled_back(check.ended(run.wait(), 11), web, "activation", 2, 1)
+    check.equal(check.activated(web), "one:switch two:boot one:switch".split(), "scripts")
+    check.equal(state(web), ("one", "one", "one"), "what runs, is set, is booted")
+    web.nothing_left()
 
 
 SLOW_BOOT = """\
