@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runner/options_flags.h"
 
-#include "engine/base/error.h"
-#include "engine/plan/target.h"
-#include "runner/options_values.h"
+#include "runner/options_take.h"
 
 #include <algorithm>
 #include <array>
@@ -11,7 +9,6 @@
 namespace belay::runner {
 namespace {
 
-using Take = std::function<std::optional<std::string>(OptionsDraft&, const std::string&)>;
 using Values = Flag::Values;
 
 const std::vector<Verb> loading{Verb::run, Verb::plan, Verb::check};
@@ -24,140 +21,6 @@ constexpr std::string_view group_reports = "Reports";
 constexpr std::string_view group_other = "Other";
 constexpr std::array<std::string_view, 5> groups{group_what, group_policy, group_settings,
                                                  group_reports, group_other};
-
-/// `place` gives the optional that a value goes to.
-template <class Place> Take text(Place place) {
-  return [place](OptionsDraft& draft, const std::string& value) -> std::optional<std::string> {
-    if (value.empty()) {
-      return "expected a value, found nothing";
-    }
-    place(draft) = value;
-    return std::nullopt;
-  };
-}
-
-template <class Place> Take flag(Place place) {
-  return [place](OptionsDraft& draft, const std::string& value) -> std::optional<std::string> {
-    const auto read = to_flag(value);
-    if (!read) {
-      return "expected true or false, found \"" + value + '"';
-    }
-    place(draft) = *read;
-    return std::nullopt;
-  };
-}
-
-template <class Place> Take number(Place place, std::int64_t least, std::int64_t most) {
-  return [=](OptionsDraft& draft, const std::string& value) -> std::optional<std::string> {
-    const auto read = to_number(value, least, most);
-    if (!read) {
-      return "expected a whole number from " + std::to_string(least) + " to " +
-             std::to_string(most) + ", found \"" + value + '"';
-    }
-    using Value = typename std::remove_reference_t<decltype(place(draft))>::value_type;
-    place(draft) = Value(static_cast<int>(*read));
-    return std::nullopt;
-  };
-}
-
-template <class Place> Take duration(Place place, std::int64_t least, std::int64_t most) {
-  return [=](OptionsDraft& draft, const std::string& value) -> std::optional<std::string> {
-    const auto read = to_seconds(value);
-    if (!read || *read < least || *read > most) {
-      return "expected a time from " + std::to_string(least) + " to " + std::to_string(most) +
-             " seconds, as 90, 90s, 5m or 1h, found \"" + value + '"';
-    }
-    place(draft) = plan::Seconds(static_cast<int>(*read));
-    return std::nullopt;
-  };
-}
-
-template <class Place, class Value>
-Take choice(Place place, std::string first_name, Value first, std::string second_name,
-            Value second) {
-  return [=](OptionsDraft& draft, const std::string& value) -> std::optional<std::string> {
-    if (value != first_name && value != second_name) {
-      return "expected " + first_name + " or " + second_name + ", found \"" + value + '"';
-    }
-    place(draft) = value == first_name ? first : second;
-    return std::nullopt;
-  };
-}
-
-template <class Place> Take turn_on(Place place) {
-  return [place](OptionsDraft& draft, const std::string&) -> std::optional<std::string> {
-    place(draft) = true;
-    return std::nullopt;
-  };
-}
-
-std::optional<std::string> take_target(OptionsDraft& draft, const std::string& value) {
-  try {
-    plan::parse_target(value);
-  } catch (const Error& error) {
-    return error.message();
-  }
-  draft.load.overrides.targets.push_back(value);
-  return std::nullopt;
-}
-
-std::optional<std::string> take_events(OptionsDraft& draft, const std::string& value) {
-  if (value.empty()) {
-    return "expected a value, found nothing";
-  }
-  draft.load.overrides.reports.events = value;
-  return check_events_target(value);
-}
-
-/// deploy-rs says that these two exclude each other, and goes on.
-Take mode(plan::Mode wanted, std::string other) {
-  return [=](OptionsDraft& draft, const std::string&) -> std::optional<std::string> {
-    auto& mode = draft.load.overrides.mode;
-    if (mode != plan::Mode::activate && mode != wanted) {
-      return "it and " + other + " exclude each other";
-    }
-    mode = wanted;
-    return std::nullopt;
-  };
-}
-
-std::optional<std::string> take_ssh_opts(OptionsDraft& draft, const std::string& value) {
-  draft.load.overrides.settings.ssh_opts = to_words(value);
-  return std::nullopt;
-}
-
-std::optional<std::string> take_format(OptionsDraft& draft, const std::string& value) {
-  if (value == "table") {
-    draft.plan.format = PlanFormat::table;
-  } else if (value == "json") {
-    draft.plan.format = PlanFormat::json;
-  } else if (value == "toml") {
-    draft.plan.format = PlanFormat::toml;
-  } else {
-    return "expected table, json or toml, found \"" + value + '"';
-  }
-  return std::nullopt;
-}
-
-std::optional<std::string> take_transport(OptionsDraft& draft, const std::string& value) {
-  const auto transport = plan::choice_from<plan::Transport>(value);
-  if (!transport) {
-    return "expected auto, libssh2 or openssh, found \"" + value + '"';
-  }
-  draft.load.overrides.settings.transport = transport;
-  return std::nullopt;
-}
-
-auto setting(auto member) {
-  return [member](OptionsDraft & draft) -> auto& {
-    return draft.load.overrides.settings.*member;
-  };
-}
-auto override_of(auto member) {
-  return [member](OptionsDraft & draft) -> auto& {
-    return draft.load.overrides.*member;
-  };
-}
 
 /// The ranges are those of the plan file's keys of the same meaning.
 std::vector<Flag> make_flags() {
@@ -319,62 +182,6 @@ std::vector<Flag> make_flags() {
 }
 
 } // namespace
-
-std::span<const VerbInfo> verbs() {
-  static const std::array<VerbInfo, 5> table{{
-      {Verb::run,
-       "run",
-       "[FLAGS] [TARGET…] [-- NIX ARGS…]",
-       "evaluate, build, copy, activate and confirm",
-       "Deploys the nodes that the targets name. Each target decides by itself: the new profile "
-       "is\n"
-       "kept only if a new login confirms it in time, else what ran before is brought back.",
-       {"belay run                                    all nodes of the flake in this folder",
-        "belay run .#web-1 .#db-1.system              one node, and one profile of another",
-        "belay run '.#\"web.example.com\".system'       a name with dots, quoted for Nix",
-        "belay run --plan ci/production.yaml --junit out/junit.xml --events out/events.jsonl",
-        "belay run --on-failure continue --parallel 16 github:acme/infra",
-        "belay run --plan-artifact plan.json          what belay plan wrote, and nothing else",
-        "belay run . -- --option builders ''          arguments for nix eval and nix build"}},
-      {Verb::plan,
-       "plan",
-       "[FLAGS] [TARGET…] [-- NIX ARGS…]",
-       "print what run would do; touches no host",
-       "Joins flake, plan file and flags as run does, and prints the result on stdout: nodes,\n"
-       "profiles and every setting. Evaluates, but builds nothing and connects to nothing.",
-       {"belay plan                                   a table for people",
-        "belay plan --format json .#web-1             for programs",
-        "belay plan --out plan.json                   to be reviewed, then deployed exactly"}},
-      {Verb::check,
-       "check",
-       "[FLAGS] [TARGET…] [-- NIX ARGS…]",
-       "print every problem of plan file and flake; touches no host",
-       "Reads the plan file, evaluates the flake and prints every problem, one line each, on\n"
-       "stderr: for a merge request's pipeline. Builds nothing, so that `nix flake check` is no "
-       "part\n"
-       "of it.",
-       {"belay check", "belay check --plan ci/production.yaml"}},
-      {Verb::report,
-       "report",
-       "--from FILE [--junit PATH]",
-       "make the reports again from a saved event stream",
-       "Reads the events of a run and makes from them what the run itself would have made, also\n"
-       "where it was killed: JUnit, and the summary for people on stdout.",
-       {"belay report --from out/events.jsonl --junit out/junit.xml"}},
-      {Verb::schema,
-       "schema",
-       "plan|events",
-       "print a JSON Schema",
-       "Prints the JSON Schema (draft-07) of the plan file or of an event on stdout.",
-       {"belay schema plan > belay.schema.json", "belay schema events"}},
-  }};
-  return table;
-}
-
-const VerbInfo& info_of(Verb verb) {
-  return *std::find_if(verbs().begin(), verbs().end(),
-                       [&](const VerbInfo& info) { return info.verb == verb; });
-}
 
 std::span<const Flag> flags() {
   static const std::vector<Flag> table = make_flags();
