@@ -18,12 +18,6 @@ namespace {
 
 constexpr std::size_t most_profiles = 64;
 
-/// A name becomes a file's name: it may hold anything but what makes it another one's.
-bool is_file_name(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." && name.size() < 200 &&
-         name.find_first_of(std::string("/\0", 2)) == std::string::npos;
-}
-
 std::optional<Refusal> check(const PrepareRequest& request) {
   const auto refuse = [](std::string message) {
     return Refusal{"protocol", std::move(message), {}};

@@ -41,6 +41,12 @@ std::pair<UniqueFd, UniqueFd> make_pipe() {
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
+bool is_file_name(std::string_view name) {
+  constexpr std::size_t longest = 199;
+  return !name.empty() && name != "." && name != ".." && name.size() <= longest &&
+         name.find_first_of(std::string_view("/\0", 2)) == name.npos;
+}
+
 void set_nonblocking(int fd) {
   const int flags = fcntl(fd, F_GETFL);
   if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {

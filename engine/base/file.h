@@ -35,6 +35,10 @@ private:
 /// A pipe, both ends close-on-exec: {read end, write end}.
 std::pair<UniqueFd, UniqueFd> make_pipe();
 
+/// Whether a text can be the name of a file in a folder: it may hold anything but what makes it
+/// another one's, and leaves room for what programs add to it (less than 200 bytes).
+bool is_file_name(std::string_view name);
+
 /// Adds O_NONBLOCK.
 void set_nonblocking(int fd);
 

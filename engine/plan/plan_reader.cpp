@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/base/error.h"
+#include "engine/base/file.h"
 #include "engine/plan/plan_fields.h"
 #include "engine/plan/plan_json.h"
 #include "engine/plan/text_rules.h"
@@ -181,6 +182,9 @@ void check(const Profile& profile, const std::string& where) {
   }
   if (profile.profile_path && !profile.profile_path->starts_with('/')) {
     refuse(where + ".profile_path", "expected an absolute path");
+  }
+  if (!profile.profile_path && !is_file_name(profile.name)) {
+    refuse(where + ".name", in_quotes(profile.name) + " is no name for a link");
   }
   if (profile.derivation && !profile.derivation->is_derivation()) {
     refuse(where + ".derivation", "expected a path that ends in .drv");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/plan/resolve_node.h"
 
+#include "engine/base/file.h"
 #include "engine/base/text.h"
 #include "engine/plan/text_rules.h"
 #include "engine/plan/wording.h"
@@ -263,8 +264,22 @@ private:
     return derivation;
   }
 
-  std::string attribute_of(const std::string& profile) const {
-    return "deploy.nodes." + nix_attribute(name_) + ".profiles." + nix_attribute(profile) + ".path";
+  /// Where the profile's link is to be on the target: a place that a link can have.
+  void check_link(const Profile& profile) {
+    const auto attribute = attribute_of(profile.name, "profilePath");
+    if (!profile.profile_path && !is_file_name(profile.name)) {
+      problem("bad-value",
+              of_profile(profile.name) + ": a link on the target cannot have that name",
+              "rename the profile, or set " + attribute);
+    } else if (profile.profile_path && !profile.profile_path->starts_with('/')) {
+      problem("bad-value", of_profile(profile.name) + ": " + attribute + " is " +
+                               in_quotes(*profile.profile_path) + ", not an absolute path");
+    }
+  }
+
+  std::string attribute_of(const std::string& profile, std::string_view key = "path") const {
+    return "deploy.nodes." + nix_attribute(name_) + ".profiles." + nix_attribute(profile) + "." +
+           std::string(key);
   }
 
   void add_profile(Node& result, const std::string& name, const FlakeProfile& source,
@@ -284,6 +299,7 @@ private:
                     own && own->profile_path ? own->profile_path : source.profile_path,
                     user.value_or(""),
                     std::move(login)};
+    check_link(profile);
     take_sudo(profile, settings);
     profile.auto_rollback = settings.auto_rollback.value_or(profile.auto_rollback);
     profile.magic_rollback = settings.magic_rollback.value_or(profile.magic_rollback);

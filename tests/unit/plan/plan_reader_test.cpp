@@ -178,6 +178,10 @@ TEST_CASE("values that no plan has are refused") {
   CHECK(with("/nodes/0/profiles/0/user", "root; id").find("no name of a user") !=
         std::string::npos);
   CHECK(with("/nodes/0/profiles/0/profile_path", "p").find("absolute") != std::string::npos);
+  json unlinked = written;
+  unlinked["nodes"][0]["profiles"][0]["profile_path"] = nullptr;
+  unlinked["nodes"][0]["profiles"][0]["name"] = "../x";
+  CHECK(refusal(unlinked).find("no name for a link") != std::string::npos);
   CHECK(with("/nodes/0/profiles/0/confirm_timeout_s", 65'536).find("from 0 to 65535") !=
         std::string::npos);
   CHECK(with("/nodes/0/profiles/0/confirm_timeout_s", -1) != "");

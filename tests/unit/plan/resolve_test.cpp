@@ -6,6 +6,8 @@
 namespace belay::plan {
 namespace {
 
+using Catch::Matchers::Contains;
+
 const std::string hash = "/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-";
 
 FlakeProfile profile(const std::string& name) {
@@ -202,6 +204,23 @@ TEST_CASE("what the flake or the settings cannot mean is a problem") {
       CHECK(world.problem().starts_with("error: node \"db-1\", profile \"system\": "
                                         "deploy.nodes.db-1.profiles.system.path is "));
     }
+  }
+  SECTION("a name or a path that no link can have") {
+    for (const char* bad : {"a/b", "", ".", "..", "../../x"}) {
+      INFO(bad);
+      World other;
+      other.input.flakes[0].nodes["db-1"] = node({bad});
+      CHECK(other.problem().starts_with("error: node \"db-1\", profile \"" + std::string(bad) +
+                                        "\": a link on the target cannot have that name; "));
+      CHECK_THAT(other.problem(),
+                 Contains("set deploy.nodes.db-1.profiles.\"") && Contains("\".profilePath"));
+      other.input.flakes[0].nodes["db-1"].profiles[bad].profile_path = "/srv/x";
+      CHECK(other.problem().empty());
+    }
+    world.web().profiles["app"].profile_path = "srv/x";
+    CHECK(world.problem() == "error: node \"web-1\", profile \"app\": "
+                             "deploy.nodes.web-1.profiles.app.profilePath is \"srv/x\", not an "
+                             "absolute path\n");
   }
   SECTION("several derivations in one path") {
     world.web().profiles["app"].derivations.push_back(hash + "b.drv");
