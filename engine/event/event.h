@@ -17,7 +17,7 @@
 // exit code - is made from these and from nothing else, so what is not in an event is not known.
 // The set of payloads is closed: whoever handles events names every one of them, and a new one does
 // not compile until each reporter has decided about it. The JSON form (event_json.h) is the public
-// contract, version 1.0; field names there are the member names here.
+// contract; field names there are the member names here.
 
 namespace belay::event {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-// The event's JSON form: one object a line, version 1.0, flat envelope, snake_case. This is the
+// The event's JSON form: one object a line, flat envelope, snake_case. This is the
 // contract that other programs read (docs/events.md; `belay schema events` prints its JSON Schema).
 
 namespace belay::event {
@@ -18,7 +18,7 @@ inline constexpr std::size_t line_limit = 64 * 1024;
 
 inline constexpr std::string_view schema_name = "belay.events";
 inline constexpr int schema_major = 1; ///< `v` of each line; another one is not ours to read
-inline constexpr int schema_minor = 0; ///< grows with each addition
+inline constexpr int schema_minor = 1; ///< grows with each addition
 
 /// One line without its line feed. Text is cleaned (escape sequences out, invalid UTF-8 replaced).
 /// With its line feed it never has more than `limit` bytes (1024 or more): what is too long loses

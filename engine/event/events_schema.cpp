@@ -248,7 +248,8 @@ Json envelope() {
 
 std::string events_schema() {
   Json schema{{"$schema", "http://json-schema.org/draft-07/schema#"},
-              {"title", "A line of belay's event stream, version 1.0"},
+              {"title", "A line of belay's event stream, version " + std::to_string(schema_major) +
+                            "." + std::to_string(schema_minor)},
               {"description", "One JSON object a line. Ignore types and fields that you do not "
                               "know; take an unknown outcome for one that is not a success."}};
   schema.update(envelope());

@@ -96,6 +96,13 @@ bool names(const std::string& text, std::string_view name) {
 
 } // namespace
 
+TEST_CASE("the docs say which version of the stream they describe") {
+  const auto version =
+      std::to_string(event::schema_major) + "." + std::to_string(event::schema_minor);
+  CHECK(document().find("This is version " + version + " of `belay.events`") != std::string::npos);
+  CHECK(json::parse(event::events_schema())["title"].get<std::string>().ends_with(version));
+}
+
 TEST_CASE("docs/events.md has every type and field of the schema and no other") {
   const auto documented = fields_of_document(), actual = fields_of_schema();
   CHECK(actual.size() == event::event_types().size() + 1);

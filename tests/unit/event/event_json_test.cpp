@@ -72,7 +72,7 @@ TEST_CASE("the fields of a full payload have the values that they were given") {
           "changed":true,"attempts":3,"exit_status":4,"bytes":12345,"generation_before":17,
           "generation_after":18,"details":{"drift":"yes"}})"));
   const json started = line_of(full_payloads()[0])["data"];
-  CHECK(started["schema"] == json::parse(R"({"name":"belay.events","major":1,"minor":0})"));
+  CHECK(started["schema"] == json::parse(R"({"name":"belay.events","major":1,"minor":1})"));
   CHECK(started["plan"]["flake"] == ".#a");
   CHECK(started["trigger"]["ci"]["run_id"] == "1");
   CHECK(line_of(full_payloads()[4])["data"]["failed"] == json({"checks.x86_64-linux.a"}));
