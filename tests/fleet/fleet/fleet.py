@@ -56,7 +56,7 @@ class Fleet:
         world.put_over("/etc/hosts", "127.0.0.1 localhost\n" + "".join(
             f"{host.address} {host.name}\n" for host in self))
         (world.HOME / ".ssh/known_hosts").write_text("".join(
-            f"{host.name},{host.address} {host.public_key()}\n" for host in self))
+            f"{host.name},{host.address},{host.address6} {host.public_key()}\n" for host in self))
 
 
 def hosts(count, make_host=Host):

@@ -40,6 +40,7 @@ class Host:
     def __init__(self, number, name, network, programs="/"):
         self.number, self.name, self.network = number, name, network
         self.address = network.address(number)
+        self.address6 = network.address6(number)
         self.space = f"{os.environ[world.INSIDE]}-{number}"
         self.folder = world.FLEET / "hosts" / str(number)
         self.root = self.folder / "root"

@@ -6,16 +6,21 @@ import os
 from . import world
 
 SUBNET = "10.77.0"
+SUBNET6 = "fd77:"
 
 
 class Network:
     def __init__(self):
         self.bridge = "belay-" + os.environ[world.INSIDE]
         self._ip("link set lo up", f"link add {self.bridge} type bridge",
-                 f"addr add {SUBNET}.1/24 dev {self.bridge}", f"link set {self.bridge} up")
+                 f"addr add {SUBNET}.1/24 dev {self.bridge}",
+                 f"addr add {SUBNET6}:1/64 dev {self.bridge} nodad", f"link set {self.bridge} up")
 
     def address(self, number):
         return f"{SUBNET}.{10 + number}"
+
+    def address6(self, number):
+        return f"{SUBNET6}:{10 + number}"
 
     def add(self, space, number):
         """A network namespace for a host, with its end of a cable."""
@@ -25,6 +30,7 @@ class Network:
                  f"link set {cable} master {self.bridge}",
                  f"link set {cable} up")
         self._ip("link set lo up", f"addr add {self.address(number)}/24 dev eth0",
+                 f"addr add {self.address6(number)}/64 dev eth0 nodad",
                  "link set eth0 up", space=space)
 
     def cut(self, number):

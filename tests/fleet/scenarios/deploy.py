@@ -3,11 +3,14 @@
 
 import os
 import pathlib
+import re
 
 from fleet import check, world
 from fleet.flake import node, package, profile
 from fleet.fleet import each_nix, hosts
-from fleet.runner import deploy
+from fleet.runner import FOLDER, deploy
+
+TIMED = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{12}Z (debug|info |warn |error) ")
 
 
 @each_nix
@@ -82,3 +85,26 @@ def talkative_script(fleet):
     run = check.ended(deploy({"web-1": node(web, package("one", talk))}), 0)
     check.runs(web, 1, "one", "one")
     assert max(len(line) for line in (run.out / "events.jsonl").open("rb")) <= 65536, "line length"
+
+
+@hosts(1)
+def logs_for_people(fleet):
+    """--log-dir and -d: each line that is said, whole and with its time, in a file and on stderr."""
+    [web] = fleet
+    script = "echo said by the script\nprintf 'no\\033[31m colour\\n'\n"
+    run = check.ended(deploy({"web-1": node(web, package("one", script))}, "--log-dir", "logs/deep",
+                             "-d"), 0)
+    [log] = (FOLDER / "flake/logs/deep").iterdir()
+    check.equal(log.name, f"belay-{run.events()[0]['run']}.log", "name of the log")
+    check.equal(run.select("run.finished")[0]["data"]["artifacts"]["log"], f"logs/deep/{log.name}",
+                "artifacts")
+    lines = log.read_text(encoding="utf-8").splitlines()
+    assert all(TIMED.match(line) for line in lines), lines
+    spoken = [event["msg"] for event in run.events() if event["type"] != "log"]
+    check.equal([text for text in spoken if not any(line.endswith(text) for line in lines)], [],
+                "not in the log")
+    console = run.console().splitlines()
+    for text in [" web-1/system activate: activation| said by the script",
+                 " web-1/system activate: activation| no colour"]:
+        assert any(line.endswith(text) for line in lines), lines
+        assert any(line.endswith(text) and TIMED.match(line) for line in console), run.console()

@@ -4,10 +4,10 @@
 import os
 
 from fleet import check, world
-from fleet.flake import node, package, to_nix, write, write_outputs
+from fleet.flake import node, package, profile, to_nix, write, write_outputs
 from fleet.fleet import each_nix, hosts
 from fleet.host import SYSTEM
-from fleet.runner import FOLDER, Run, plan
+from fleet.runner import FOLDER, Run, deploy, plan
 
 CONFIGURATIONS = """
     nixosConfigurations = builtins.mapAttrs
@@ -105,6 +105,19 @@ def settings_at_all_three_levels(fleet):
         "site": ("root", "deploy", 13, ["-i", "key", *common], False, "/srv/site")}, "settings")
     check.equal([found["id"] for found in plan(folder, '.#"db.example.com".system')["nodes"]],
                 ["db.example.com"], "a quoted target")
+
+
+@hosts(2)
+def hosts_by_their_addresses(fleet):
+    """An IPv6 literal, and one with a port."""
+    web, other = fleet
+    run = check.ended(deploy({
+        "web-1": {"hostname": web.address6, "profiles": {"system": profile(package("one"))}},
+        "web-2": {"hostname": f"[{other.address6}]:22",
+                  "profiles": {"system": profile(package("two"))}}}), 0)
+    check.runs(web, 1, "one", "one")
+    check.runs(other, 1, "two", "two")
+    check.equal(run.select("node.started", node="web-1")[0]["data"]["host"], web.address6, "host")
 
 
 @hosts(1)

@@ -121,6 +121,43 @@ def a_cancel_ends_the_build_there(fleet):
     check.quiet(web)
 
 
+# What is lost without a word is noticed in 4 s.
+WATCHFUL = ["-o", "ServerAliveInterval=2", "-o", "ServerAliveCountMax=1", "-o", "ConnectTimeout=2"]
+
+
+def building(web, seconds):
+    """A run whose build there has begun, and takes so long."""
+    give_secret(web)
+    run = start({"web-1": node(web, built_by_its_host("one", before=f"sleep {seconds};"),
+                               remoteBuild=True, sshOpts=WATCHFUL)})
+    wait_until(lambda: [words for words in web.processes().values() if f"sleep {seconds}" in words],
+               "the build runs on the host")
+    return run
+
+
+@hosts(1)
+def the_connection_is_lost_while_it_builds(fleet):
+    """Made anew, once; what was built meanwhile is found, or it is built."""
+    web = fleet["web-1"]
+    run = building(web, 3)
+    sessions = [pid for pid, words in web.processes().items() if words.startswith("sshd: root")]
+    web.output("kill", "-KILL", *sessions)
+    check.ended(run.wait(), 0)
+    assert run.select("stage.retrying", node="web-1", stage="build"), "stage.retrying"
+    check.runs(web, 1, "one", "one-of-web-1")
+    not_on_the_runner("one")
+
+
+@hosts(1)
+def the_host_is_lost_while_it_builds(fleet):
+    web = fleet["web-1"]
+    run = building(web, 600)
+    web.cut()
+    check.ended(run.wait(), 13)
+    check.equal(run.node("web-1")["reason"], "unreachable", "reason")
+    check.untouched(web)
+
+
 @hosts(1)
 def a_stranger_may_build(fleet):
     """A user whom the daemon does not trust: derivations and sources need no signature."""

@@ -103,6 +103,22 @@ def agent_of_the_closure(fleet):
     check.equal(marks(web), {"of the closure"}, "agents")
 
 
+@hosts(1)
+def agent_of_the_closure_does_not_start(fleet):
+    """Nobody is touched, and it is said whose agent it was that said no such thing as a greeting."""
+    web = made_foreign(fleet["web-1"])
+    own = FOLDER / "flake/own/belay-agent"
+    own.parent.mkdir(parents=True)
+    own.write_text("#!/bin/sh\necho no such instruction >&2\nexit 126\n")
+    own.chmod(0o755)
+    run = check.ended(deploy({"web-1": node(web, closure_with_agent("one"))}), 10)
+    [lock] = run.select("stage.finished", node="web-1", stage="lock")
+    for words in ["no such instruction", "it is the closure's own, since this belay has none for "
+                  + FOREIGN, "BELAY_AGENT_DIR"]:
+        assert words in lock["msg"], f"{words!r} is not in: {lock['msg']}"
+    check.untouched(web)
+
+
 FOR_POWER = Expression('''(derivation {
   name = "app-one"; system = "powerpc64le-linux"; builder = "/bin/sh"; args = [ "-c" "mkdir $out" ];
 })''')
