@@ -93,32 +93,34 @@ void Scheduler::State::decide(NodeIndex index, NodeResult verdict, Instant now) 
   nodes[index].decided = now;
 }
 
-void Scheduler::State::surveyed(const NodeResult& result, Instant now) {
+/// Whether the node goes on after a step that leaves nothing on its target; else it has ended.
+bool Scheduler::State::goes_on(const NodeResult& result, Instant now) {
   if (result.outcome != Outcome::success) {
-    nodes[result.node].told_copy = true;
     decide(result.node, result, now);
     end(result.node);
-    return take_failure(result, now);
+    take_failure(result, now);
+  } else if (abandon_at) {
+    end_as(result.node, Outcome::cancelled, reason_of(ErrorKind::cancelled), now);
+  } else if (broken) {
+    end_as(result.node, Outcome::skipped, event::reasons::fail_fast, now);
+  } else {
+    return true;
   }
-  if (abandon_at)
-    return end_as(result.node, Outcome::cancelled, reason_of(ErrorKind::cancelled), now);
-  if (broken)
-    return end_as(result.node, Outcome::skipped, event::reasons::fail_fast, now);
+  return false;
+}
+
+void Scheduler::State::surveyed(const NodeResult& result, Instant now) {
+  nodes[result.node].told_copy = result.outcome != Outcome::success;
+  if (!goes_on(result, now))
+    return;
   enter(result.node, Phase::waiting_build);
   build_at = build_at.value_or(now + survey_patience);
   to_build.push_back(result.node);
 }
 
 void Scheduler::State::built(const NodeResult& result, Instant now) {
-  if (result.outcome != Outcome::success) {
-    decide(result.node, result, now);
-    end(result.node);
-    return take_failure(result, now);
-  }
-  if (abandon_at)
-    return end_as(result.node, Outcome::cancelled, reason_of(ErrorKind::cancelled), now);
-  if (broken)
-    return end_as(result.node, Outcome::skipped, event::reasons::fail_fast, now);
+  if (!goes_on(result, now))
+    return;
   enter(result.node, Phase::waiting_copy);
   copy_lane(result.node).waiting.push_back(result.node);
 }

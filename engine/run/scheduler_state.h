@@ -78,6 +78,7 @@ struct Scheduler::State {
 
   // ---- scheduler_result.cpp: what a result means ----
   void take(StepKind kind, const NodeResult& result, Instant now);
+  bool goes_on(const NodeResult& result, Instant now);
   void surveyed(const NodeResult& result, Instant now);
   void built(const NodeResult& result, Instant now);
   void copied(const NodeResult& result, Instant now);

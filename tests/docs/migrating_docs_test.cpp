@@ -2,6 +2,7 @@
 #include "engine/base/file.h"
 #include "engine/plan/setting_keys.h"
 #include "tests/catch.h"
+#include "tests/deploy_rs_flags.h"
 
 // docs/migrating-from-deploy-rs.md leaves nothing of deploy-rs out.
 
@@ -23,39 +24,10 @@ void is_named(const std::string& text, const std::string& word) {
 
 TEST_CASE("migrating: every flag of deploy-rs is named") {
   const auto text = page();
-  for (const char* flag : {"--targets",
-                           "--file",
-                           "-f",
-                           "--checksigs",
-                           "-c",
-                           "--interactive",
-                           "-i",
-                           "--debug-logs",
-                           "-d",
-                           "--log-dir",
-                           "--keep-result",
-                           "-k",
-                           "--result-path",
-                           "-r",
-                           "--skip-checks",
-                           "-s",
-                           "--remote-build",
-                           "--ssh-user",
-                           "--profile-user",
-                           "--ssh-opts",
-                           "--fast-connection",
-                           "--auto-rollback",
-                           "--hostname",
-                           "--magic-rollback",
-                           "--confirm-timeout",
-                           "--activation-timeout",
-                           "--temp-path",
-                           "--dry-activate",
-                           "--boot",
-                           "--rollback-succeeded",
-                           "--sudo",
-                           "--interactive-sudo",
-                           "--no-progress"}) {
+  for (const auto& flag : tests::deploy_rs_flags) {
+    is_named(text, flag);
+  }
+  for (const auto& flag : tests::deploy_rs_short_flags) {
     is_named(text, flag);
   }
 }

@@ -19,6 +19,22 @@ StorePath fake_path(const std::string& name) {
   return *StorePath::parse("/nix/store/" + hash + "-" + name);
 }
 
+namespace {
+
+/// Whether it ends at all.
+bool run_to_its_end(FakeHost& host, const Script& script) {
+  if (script.drops_connections || script.cuts_network) {
+    ++host.epoch;
+    host.reachable = !script.cuts_network;
+  }
+  if (script.meanwhile) {
+    script.meanwhile();
+  }
+  return !script.for_ever;
+}
+
+} // namespace
+
 agent::ProfileStatus FakeWorld::status(const FakeHost& host,
                                        const FakeTransaction::Profile& profile) const {
   agent::ProfileStatus status;
@@ -109,14 +125,7 @@ void FakeWorld::activate(FakeHost& host, FakeTransaction& transaction,
   profile.state = State::switched;
   profile.made = static_cast<int>(generations.size());
   tell(agent::StatusChanged{transaction.id, status(host, profile)});
-  if (script.drops_connections || script.cuts_network) {
-    ++host.epoch;
-    host.reachable = !script.cuts_network;
-  }
-  if (script.meanwhile) {
-    script.meanwhile();
-  }
-  if (script.for_ever) {
+  if (!run_to_its_end(host, script)) {
     return;
   }
   if (script.exit_status != 0) {
@@ -139,14 +148,7 @@ void FakeWorld::try_out(FakeHost& host, FakeTransaction& transaction,
                         FakeTransaction::Profile& profile, const Tell& tell) {
   const auto script = scripts[profile.request.closure];
   host.tried.push_back(profile.request.closure);
-  if (script.drops_connections || script.cuts_network) {
-    ++host.epoch;
-    host.reachable = !script.cuts_network;
-  }
-  if (script.meanwhile) {
-    script.meanwhile();
-  }
-  if (script.for_ever) {
+  if (!run_to_its_end(host, script)) {
     return;
   }
   profile.state = script.exit_status == 0 ? State::dry_run : State::failed;

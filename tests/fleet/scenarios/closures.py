@@ -16,14 +16,18 @@ def trapped(version, script=""):
         "deploy-rs-activate": f"#!/bin/sh\necho {version} >>/var/lib/activated\n{script}"})
 
 
+def one_two_and_back_to_two(web, made):
+    check.ended(deploy({"web-1": node(web, made("one"))}), 0)
+    check.ended(deploy({"web-1": node(web, made("two"))}), 0)
+    run = check.ended(deploy({"web-1": node(web, made("three", "exit 4\n"))}), 11)
+    check.rolled_back(run, web, "activation", 3, 2)
+
+
 @hosts(1)
 def any_deploy_rs(fleet):
     """The activate-rs that a closure carries is never run: neither forward nor on the way back."""
     [web] = fleet
-    check.ended(deploy({"web-1": node(web, trapped("one"))}), 0)
-    check.ended(deploy({"web-1": node(web, trapped("two"))}), 0)
-    run = check.ended(deploy({"web-1": node(web, trapped("three", "exit 4\n"))}), 11)
-    check.rolled_back(run, web, "activation", 3, 2)
+    one_two_and_back_to_two(web, trapped)
     check.runs(web, 2, "two", "one two three two")
 
 
@@ -31,12 +35,9 @@ def any_deploy_rs(fleet):
 def plain_system(fleet):
     """A system as nixos-rebuild builds it, deployed and gone back to."""
     [web] = fleet
-    check.ended(deploy({"web-1": node(web, system_alone("one"))}), 0)
-    check.ended(deploy({"web-1": node(web, system_alone("two"))}), 0)
-    run = check.ended(deploy({"web-1": node(web, system_alone("three", "exit 4\n"))}), 11)
-    check.rolled_back(run, web, "activation", 3, 2)
+    one_two_and_back_to_two(web, system_alone)
     check.runs(web, 2, "two", "one:switch two:switch three:switch two:switch")
-    run = check.ended(deploy({"web-1": node(web, package("four", "exit 4\n"))}), 11)
+    check.ended(deploy({"web-1": node(web, package("four", "exit 4\n"))}), 11)
     check.runs(web, 2, "two", "one:switch two:switch three:switch two:switch four two:switch")
 
 

@@ -4,6 +4,7 @@
 #include "runner/options.h"
 #include "runner/options_flags.h"
 #include "tests/catch.h"
+#include "tests/deploy_rs_flags.h"
 
 #include <cstdlib>
 #include <functional>
@@ -99,32 +100,7 @@ TEST_CASE("5.3: each flag of deploy-rs is taken, under its own name, for what it
 
 TEST_CASE("5.3: the help shows every flag of deploy-rs") {
   const auto help = help_of(Verb::run);
-  for (const std::string flag : {"--targets",
-                                 "--file",
-                                 "--checksigs",
-                                 "--interactive",
-                                 "--debug-logs",
-                                 "--log-dir",
-                                 "--keep-result",
-                                 "--result-path",
-                                 "--skip-checks",
-                                 "--remote-build",
-                                 "--ssh-user",
-                                 "--profile-user",
-                                 "--ssh-opts",
-                                 "--fast-connection",
-                                 "--auto-rollback",
-                                 "--hostname",
-                                 "--magic-rollback",
-                                 "--confirm-timeout",
-                                 "--activation-timeout",
-                                 "--temp-path",
-                                 "--dry-activate",
-                                 "--boot",
-                                 "--rollback-succeeded",
-                                 "--sudo",
-                                 "--interactive-sudo",
-                                 "--no-progress"}) {
+  for (const auto& flag : tests::deploy_rs_flags) {
     INFO(flag);
     CHECK(help.find(flag + " ") != std::string::npos);
   }
