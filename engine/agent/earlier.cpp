@@ -60,6 +60,18 @@ Refusal held_by(const TransactionFiles& files, const Snapshot& open, const Host&
            {"rest_s", std::to_string(longest_rest(record).count())}}};
 }
 
+/// What the runner makes a sentence of.
+Refusal left_alone(Refusal held) {
+  held.message += "; that deploy is unfinished, and a dry run leaves it as it is";
+  held.details["unfinished"] = "true";
+  return held;
+}
+
+bool is_dry(const Record& record) {
+  return std::all_of(record.profiles.begin(), record.profiles.end(),
+                     [](const auto& profile) { return profile.wanted.mode == Mode::dry; });
+}
+
 std::vector<TransactionFiles> all_transactions(const fs::path& state_directory) {
   std::vector<TransactionFiles> all;
   for (const auto& id : list_transactions(state_directory)) {
@@ -116,7 +128,7 @@ bool is_ending(const Snapshot& snapshot) {
 
 } // namespace
 
-std::variant<FileLock, Refusal> take_turn(const Host& host) {
+std::variant<FileLock, Refusal> take_turn(const Host& host, Orphans orphans) {
   const auto wait = Wait::at_most(recovery_limit);
   std::string adopted; // the one that we have put a keeper to
   int attempts = 0;
@@ -135,6 +147,9 @@ std::variant<FileLock, Refusal> take_turn(const Host& host) {
                   : Refusal{"lock-held", "another deploy is just beginning", {}};
     }
     if (!open->second.kept) {
+      if (orphans == Orphans::leave && !is_dry(open->second.record)) {
+        return left_alone(held_by(open->first, open->second, host));
+      }
       if (++attempts > most_attempts) {
         return held_by(open->first, open->second, host);
       }

@@ -14,9 +14,13 @@
 
 namespace belay::agent {
 
+/// What becomes of an open transaction that nobody keeps. To end it may set a profile and run its
+/// script, which a dry run must not cause; one that is a dry run itself is ended in any case.
+enum class Orphans { end, leave };
+
 /// The state directory's mutex, with no other transaction open. Waits while one that nobody kept is
-/// being ended. A Refusal{lock-held} names the run that has the target.
-std::variant<FileLock, Refusal> take_turn(const Host& host);
+/// being ended. A Refusal{lock-held} names the run that has the target, or whose deploy was left.
+std::variant<FileLock, Refusal> take_turn(const Host& host, Orphans orphans = Orphans::end);
 
 /// Removes what is a day old, and roots that nobody needs. The caller holds the mutex.
 void sweep(const Host& host);

@@ -7,6 +7,7 @@
 #include "engine/agent/status.h"
 #include "engine/base/store_path.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -44,6 +45,11 @@ std::optional<Refusal> check(const PrepareRequest& request) {
   return std::nullopt;
 }
 
+bool is_dry(const PrepareRequest& request) {
+  return std::all_of(request.profiles.begin(), request.profiles.end(),
+                     [](const auto& profile) { return profile.mode == Mode::dry; });
+}
+
 } // namespace
 
 std::variant<TransactionStatus, Refusal> prepare(const PrepareRequest& request, const Host& host) {
@@ -57,7 +63,7 @@ std::variant<TransactionStatus, Refusal> prepare(const PrepareRequest& request, 
     return Refusal{"nix-missing", "there is no nix-env and nix-store for " + host.user, {}};
   }
   secure_state_directory(host.state_directory);
-  auto turn = take_turn(host);
+  auto turn = take_turn(host, is_dry(request) ? Orphans::leave : Orphans::end);
   if (auto* refusal = std::get_if<Refusal>(&turn)) {
     return *refusal;
   }

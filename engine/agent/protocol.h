@@ -190,7 +190,8 @@ struct Refusal {
   std::string message;
   /// lock-held: run, url, since (RFC 3339) and transaction of the holder; attended ("true",
   /// "false": its runner has not been heard of for attended_limit); rest_s, within which it ends by
-  /// itself when nobody asks any more.
+  /// itself when nobody asks any more; unfinished ("true"): nobody keeps it, and this request, a dry
+  /// run's, must not end it.
   std::map<std::string, std::string> details;
 };
 

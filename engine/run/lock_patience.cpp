@@ -32,6 +32,7 @@ LockHolder holder_of(const agent::Refusal& refusal) {
           .since = detail(refusal, "since"),
           .transaction = detail(refusal, "transaction"),
           .attended = detail(refusal, "attended") != "false",
+          .unfinished = detail(refusal, "unfinished") == "true",
           .rest = seconds_from(detail(refusal, "rest_s"))};
 }
 
@@ -45,7 +46,7 @@ LockPatience::LockPatience(Duration longest, std::string own_run)
     : longest_(longest), own_run_(std::move(own_run)) {}
 
 Instant LockPatience::until(const LockHolder& holder, Instant began) {
-  if (longest_ == Duration::zero()) {
+  if (longest_ == Duration::zero() || holder.unfinished) {
     return began;
   }
   const bool later_than_us = holder.run > own_run_;

@@ -24,6 +24,7 @@ namespace belay::run {
 struct LockHolder {
   std::string run, url, since, transaction; ///< empty = not known
   bool attended = true;                     ///< false: its runner is not heard of any more
+  bool unfinished = false;                  ///< nothing ends it but a real run
   Duration rest{};                          ///< in which an unattended one ends by itself
 };
 

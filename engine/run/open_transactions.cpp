@@ -158,11 +158,19 @@ private:
     return std::move(std::get<agent::ReplyBody>(turn));
   }
 
+  static std::string held_by(const LockHolder& holder) {
+    return holder.unfinished
+               ? "an unfinished deploy of " + describe(holder) +
+                     " is there, which a dry run leaves as it is; a real run, or belay-agent "
+                     "recover on the target, ends it"
+               : "the target is held by " + describe(holder);
+  }
+
   [[noreturn]] void give_up(const plan::Profile& profile, const LockHolder& holder,
                             Duration waited) {
     const bool did_wait = waited >= std::chrono::seconds(1);
     const Error error(ErrorKind::lock_held,
-                      "the target is held by " + describe(holder) +
+                      held_by(holder) +
                           (did_wait ? "; waited " + format_duration(waited) + " for it" : ""));
     event::StageFinished done;
     done.outcome = event::Outcome::error;

@@ -4,7 +4,7 @@
 from fleet import check
 from fleet.flake import Expression, node, package, system, to_nix
 from fleet.fleet import hosts
-from fleet.runner import deploy
+from fleet.runner import deploy, start, wait_until
 from scenarios.boot import BOOT_FAILS, state
 
 DRY = """\
@@ -41,6 +41,35 @@ def dry_run(fleet):
     for host in fleet:
         check.runs(host, 1, "one", "one")
         check.quiet(host)
+
+
+def kill_agents(host):
+    """Returns whom it met: one of them may have had the time to start another."""
+    agents = [str(pid) for pid, arguments in host.processes().items() if "belay-agent" in arguments]
+    if agents:
+        host.run("kill", "-KILL", *agents)
+    return agents
+
+
+@hosts(1)
+def dry_run_after_a_dead_deploy(fleet):
+    """To undo what a dead deploy left is no dry run's business: it says who it was, the next run ends it."""
+    [web] = fleet
+    check.ended(deploy({"web-1": node(web, package("one"))}), 0)
+    dead = start({"web-1": node(web, package("two", "sleep 300\n"))})
+    wait_until(lambda: "two" in check.activated(web), "the script runs")
+    dead.kill().wait()
+    wait_until(lambda: not kill_agents(web), "nobody keeps it any more")
+    run = check.ended(deploy({"web-1": node(web, modal("three"))}, "--dry-activate"), 15)
+    said = f"an unfinished deploy of run {dead.events()[0]['run']}"
+    assert said in run.console() and "a real run, or belay-agent recover" in run.console(), \
+        run.console()
+    check.runs(web, 2, "two", "one two")
+    check.equal(run.select("earlier.resolved"), [], "earlier.resolved of the dry run")
+    run = check.ended(deploy({"web-1": node(web, modal("three"))}), 0)
+    check.equal(len(run.select("earlier.resolved")), 1, "earlier.resolved of the real run")
+    assert "warning: web-1/system lock: an earlier deploy (run" in run.console(), run.console()
+    check.runs(web, 2, "three", "one two one three")
 
 
 @hosts(1)

@@ -107,3 +107,21 @@ TEST_CASE("earlier: the time in which a holder ends by itself covers everything 
   const int second = (1000 + 20) + 2 * (1000 + 20 + 60);
   CHECK(rest == std::to_string(60 + first + second));
 }
+
+TEST_CASE("earlier: a dry run leaves a deploy alone that nobody keeps, and says whose it is") {
+  Case c;
+  auto record = *read_record(c.other.record());
+  record.profiles.resize(1);
+  write_record(c.other.record(), record);
+  const auto turn = take_turn(c.host, Orphans::leave);
+  REQUIRE(std::holds_alternative<Refusal>(turn));
+  CHECK(std::get<Refusal>(turn).reason == "lock-held");
+  CHECK(std::get<Refusal>(turn).details.at("run") == "run-2");
+  CHECK(std::get<Refusal>(turn).details.at("unfinished") == "true");
+  CHECK_FALSE(take_snapshot(c.other, c.clock)->view.closed);
+
+  record.profiles[0].wanted.mode = Mode::dry; // nothing of it could touch anything
+  write_record(c.other.record(), record);
+  const auto tried = take_turn(c.host, Orphans::leave); // no keeper is to be had from /bin/false
+  CHECK_FALSE(std::get<Refusal>(tried).details.contains("unfinished"));
+}

@@ -83,6 +83,20 @@ TEST_CASE("lock: with --lock-wait 0 nobody waits") {
   CHECK(harness.host().prepares == 1);
 }
 
+TEST_CASE("lock: a deploy that only a real run may end is told as that, and not waited for") {
+  StepHarness harness({.lock_wait = seconds(30)});
+  hold(harness, -1);
+  harness.host().lock_details["unfinished"] = "true";
+  harness.step(StepKind::build);
+  const auto result = harness.step(StepKind::copy);
+  CHECK(result.reason == "lock-held");
+  CHECK(result.message ==
+        "an unfinished deploy of run 0190 (https://ci.example/1) since 2026-03-01T12:00:00.000Z is "
+        "there, which a dry run leaves as it is; a real run, or belay-agent recover on the target, "
+        "ends it");
+  CHECK(waits(harness).empty());
+}
+
 TEST_CASE("lock: a holder whose runner has gone is told of again, and waited for to its end") {
   StepHarness harness({.lock_wait = seconds(1)});
   hold(harness, -1);
