@@ -22,8 +22,6 @@ namespace {
 
 // deploy-rs sets no limit to a script. One that hangs must not hold the host for ever.
 constexpr std::chrono::hours script_limit{6};
-// The canary's removal decides; the keeper's own deadline is for the case that we are dead.
-constexpr std::chrono::seconds keeper_grace{2};
 constexpr std::chrono::milliseconds look_interval{20};
 
 void say(const std::string& text) {
@@ -47,6 +45,10 @@ std::string path_of(const ActivateRsProfile& profile, const Host& host) {
                                          host.surroundings.environment);
 }
 
+bool is_confirmed_by_canary(const ActivateRsActivate& options) {
+  return options.magic_rollback && !options.boot;
+}
+
 PrepareRequest request_for(const ActivateRsActivate& options, const Host& host) {
   const auto path = path_of(options.profile, host);
   return {.run = deploy_rs_run,
@@ -57,9 +59,12 @@ PrepareRequest request_for(const ActivateRsActivate& options, const Host& host) 
                         .closure = options.closure.string(),
                         .auto_rollback = options.auto_rollback,
                         .magic_rollback = options.magic_rollback,
-                        .confirm_timeout = options.confirm_timeout + keeper_grace,
+                        .confirm_timeout = options.confirm_timeout,
                         .activation_timeout = script_limit,
-                        .mode = options.boot ? Mode::boot : Mode::activate}}};
+                        .mode = options.boot ? Mode::boot : Mode::activate,
+                        .canary_folder = is_confirmed_by_canary(options)
+                                             ? std::optional(options.temp_path.string())
+                                             : std::nullopt}}};
 }
 
 /// One transaction of one profile, watched to its end.
@@ -109,7 +114,8 @@ int conclude(Watch& watch, const ProfileStatus& status) {
   return 1;
 }
 
-/// Activation from its beginning to its end, with the canary in between.
+/// Activation from its beginning to its end. It only watches: what the canary's removal decides,
+/// the keeper sees to, whether we live or not.
 class Activation {
 public:
   Activation(const ActivateRsActivate& options, const Host& host)
@@ -125,11 +131,11 @@ public:
     for (;;) {
       const auto status = watch.look();
       if (is_final(status.state)) {
-        canary_.take_back(); // the keeper was faster: nobody is to think that it can be confirmed
         return conclude(watch, status);
       }
-      if (status.state == State::awaiting_confirm) {
-        look_at_canary(watch.files());
+      if (status.state == State::awaiting_confirm && !told_) {
+        told_ = true;
+        say("activated; removing " + canary_.path().string() + " confirms it");
       }
       std::this_thread::sleep_for(look_interval);
     }
@@ -138,7 +144,7 @@ public:
 private:
   void begin(Watch& watch) {
     try {
-      if (options_.magic_rollback && !options_.boot) {
+      if (is_confirmed_by_canary(options_)) {
         canary_.clear();
       }
     } catch (const Error&) {
@@ -150,39 +156,10 @@ private:
 
   std::string name() const { return request_for(options_, host_).profiles.front().name; }
 
-  void look_at_canary(const TransactionFiles& files) {
-    if (ended_) { // the keeper acts on it
-      return;
-    }
-    try {
-      if (!canary_.made()) {
-        canary_.make(files.id());
-        deadline_ = host_.clock.now() + options_.confirm_timeout;
-        say("activated; removing " + canary_.path().string() + " confirms it");
-      }
-      const bool late = host_.clock.now() >= deadline_;
-      if (canary_.is_gone() || (late && !canary_.take_back())) {
-        decide_for_confirmed(files, host_, 0);
-        ended_ = true;
-      } else if (late) {
-        abandon(files, "not confirmed within " + format_duration(options_.confirm_timeout));
-      }
-    } catch (const Error& error) { // nobody could confirm
-      abandon(files, error.message());
-    }
-  }
-
-  void abandon(const TransactionFiles& files, const std::string& why) {
-    say(why);
-    ended_ = true;
-    ask_keeper(files, host_, AbandonRequest{files.id()});
-  }
-
   const ActivateRsActivate& options_;
   const Host& host_;
   Canary canary_;
-  Instant deadline_{};
-  bool ended_ = false;
+  bool told_ = false;
 };
 
 /// Its script tells what it would do. There is no transaction: nothing is changed, so nothing has

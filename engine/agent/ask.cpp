@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/ask.h"
 
-#include "engine/agent/decision.h"
+#include "engine/agent/canary_decisions.h"
 #include "engine/agent/requests.h"
 #include "engine/agent/status.h"
 #include "engine/base/text.h"
@@ -58,7 +58,8 @@ void decide_for_confirmed(const TransactionFiles& files, const Host& host, std::
   const auto& view = snapshot->view.profiles[profile];
   const bool late = view.boot != boot_id() || snapshot->view.abandoned ||
                     host.clock.now() >= view.deadline.value_or(Instant::min());
-  DecisionFiles(files.folder()).decide(profile, late ? Verdict::expired : Verdict::confirmed);
+  CanaryDecisions(files, snapshot->record)
+      .decide(profile, late ? Verdict::expired : Verdict::confirmed);
   ensure_keeper(files, host); // somebody has to act on it
 }
 

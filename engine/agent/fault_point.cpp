@@ -24,13 +24,13 @@ namespace belay::agent {
 namespace {
 
 constexpr std::array deed_names = {
-    "make-folder",    "hold-decision",  "make-profile-folder", "add-roots",
-    "arm-boot-unit",  "write-seen",     "write-record",        "start-keeper",
-    "drop-request",   "remove-request", "offer-decision",      "decide-confirmed",
-    "decide-expired", "set-profile",    "switch-generation",   "delete-generation",
-    "restore-link",   "remove-link",    "write-mark",          "start-script",
-    "await-script",   "stop-leftovers", "drop-roots",          "disarm-boot-unit",
-    "write-reported", "sweep",
+    "make-folder",       "hold-decision",     "make-profile-folder", "add-roots",
+    "arm-boot-unit",     "write-seen",        "write-record",        "start-keeper",
+    "drop-request",      "remove-request",    "offer-decision",      "show-canary",
+    "take-canary",       "decide-confirmed",  "decide-expired",      "set-profile",
+    "switch-generation", "delete-generation", "restore-link",        "remove-link",
+    "write-mark",        "start-script",      "await-script",        "stop-leftovers",
+    "drop-roots",        "disarm-boot-unit",  "write-reported",      "sweep",
 };
 static_assert(deed_names.size() == static_cast<std::size_t>(Deed::sweep) + 1);
 

@@ -29,6 +29,8 @@ enum class Deed {
   drop_request,
   remove_request,
   offer_decision,
+  show_canary,
+  take_canary,
   decide_confirmed,
   decide_expired,
   set_profile,

@@ -2,6 +2,7 @@
 #include "engine/agent/keep.h"
 
 #include "engine/agent/boot_unit.h"
+#include "engine/agent/canary_decisions.h"
 #include "engine/agent/earlier.h"
 #include "engine/agent/keeper.h"
 #include "engine/agent/posix_scripts.h"
@@ -70,7 +71,7 @@ void keep_open(const TransactionFiles& files, const Record& record, KeeperVerb v
                ProcessRunner& processes, Clock& clock) {
   record.surroundings.restore();
   JournalFile journal(files.journal());
-  DecisionFiles decisions(files.folder());
+  CanaryDecisions decisions(files, record);
   NixProfiles profiles(tools_for(record), processes);
   const auto containment = make_containment(files, record, processes);
   Keeper* listener = nullptr;

@@ -88,6 +88,8 @@ struct PrepareRequest {
     std::chrono::seconds activation_timeout{240};
     bool boot_after_confirm = false; ///< try it first, make it the boot default once confirmed
     Mode mode = Mode::activate;
+    /// For deploy-rs: where the file appears whose removal confirms (canary.h).
+    std::optional<std::string> canary_folder;
   };
   std::string run;        ///< id of the run, kept as the holder's name
   std::string holder_url; ///< CI job, may be empty

@@ -26,7 +26,8 @@ Json to_json(const PrepareRequest::Profile& profile) {
           {"confirm_timeout_s", profile.confirm_timeout.count()},
           {"activation_timeout_s", profile.activation_timeout.count()},
           {"boot_after_confirm", profile.boot_after_confirm},
-          {"mode", name_of(profile.mode)}};
+          {"mode", name_of(profile.mode)},
+          {"canary_folder", or_null(profile.canary_folder)}};
 }
 
 Mode mode_at(const Json& json) {
@@ -48,7 +49,8 @@ PrepareRequest::Profile prepare_profile_from(const Json& json) {
           .activation_timeout = timeout_at(json, "activation_timeout_s"),
           // Not there in the record or request of an older one.
           .boot_after_confirm = maybe_flag_at(json, "boot_after_confirm").value_or(false),
-          .mode = mode_at(json)};
+          .mode = mode_at(json),
+          .canary_folder = maybe_text_at(json, "canary_folder")};
 }
 
 } // namespace

@@ -22,6 +22,7 @@
 //   seen              when the last request came
 //   0/held, 1/held …  the decision of each profile (decision.h)
 //   0/output …        what its scripts printed
+//   0/canary …        where deploy-rs confirms: the file that was made for that (canary.h)
 //   0/new 0/previous running agent    roots of the garbage collector
 
 namespace belay::agent {

@@ -143,6 +143,44 @@ def login_lost(fleet):
     check.runs(web, 1, "one", "one")
 
 
+def signalled(host, signal, processes=()):
+    """What deploy-rs's first login has started: its processes."""
+    found = processes or [str(pid) for pid, words in host.processes().items()
+                          if "activate-rs --debug-logs activate" in words]
+    assert found, host.processes()
+    host.output("kill", "-" + signal, *found)
+    return found
+
+
+def journals(host):
+    return host.output("/bin/sh", "-c", "cat /nix/var/nix/belay/*/journal")
+
+
+@hosts(1)
+def login_stopped(fleet):
+    """It watches no longer, and is not needed: `rm` succeeds, and the new one stays; or it expires
+    first, and `rm` fails."""
+    [web] = fleet
+    deployed(web, closure("one"))
+    two = Deploy(web, closure("two")).activate("--magic-rollback", timeout=5)
+    good(two.wait())
+    stopped = signalled(web, "STOP")
+    good(two.confirm())
+    wait_until(lambda: journals(web).count('"confirmed"') == 2, "it is confirmed")
+    check.runs(web, 2, "two", "one two")
+    signalled(web, "CONT", stopped)
+    good(two.ended())
+    late = Deploy(web, closure("three")).activate("--magic-rollback", timeout=1)
+    good(late.wait())
+    stopped = signalled(web, "STOP")
+    wait_until(lambda: '"rolled-back"' in journals(web), "it has expired")
+    bad(late.confirm())
+    check.runs(web, 2, "two", "one two three two")
+    signalled(web, "CONT", stopped)
+    bad(late.ended())
+    check.quiet(web)
+
+
 @hosts(1)
 def dry_run_and_boot(fleet):
     """Nothing is confirmed, though deploy-rs says --magic-rollback all the same."""

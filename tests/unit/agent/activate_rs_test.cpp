@@ -2,11 +2,13 @@
 #include "engine/agent/activate_rs_options.h"
 #include "engine/agent/canary.h"
 #include "engine/agent/profile_store.h"
+#include "engine/agent/record.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "tests/catch.h"
 #include "tests/unit/agent/agent_process.h"
 
+#include <csignal>
 #include <fstream>
 #include <future>
 #include <sys/stat.h>
@@ -80,6 +82,32 @@ public:
     return call("wait " + closure + " --temp-path " + temp().string() + " --activation-timeout " +
                 std::to_string(limit));
   }
+  /// The processes that watch a canary for deploy-rs.
+  std::vector<pid_t> activating() const {
+    std::vector<pid_t> found;
+    for (const auto pid : world.processes()) {
+      std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
+      std::string program, flag;
+      std::getline(file, program, '\0');
+      std::getline(file, flag, '\0');
+      if (program == world.path("activate-rs") && flag == "--debug-logs") {
+        found.push_back(pid);
+      }
+    }
+    return found;
+  }
+  /// Until what awaited its confirmation has come to its end.
+  void until_over() const {
+    const auto limit = belay::Wait::at_most(seconds(20));
+    for (;;) {
+      const auto said = world.run({agent_program(), "status", "--json"}).out;
+      if (said.find("awaiting-confirm") == std::string::npos &&
+          said.find("rolling-back") == std::string::npos) {
+        return;
+      }
+      REQUIRE_FALSE(limit.expired());
+    }
+  }
   ProcessResult revoke() const { return call("revoke " + profile); }
 
   /// The whole of it, confirmed.
@@ -149,41 +177,102 @@ TEST_CASE("activate-rs: deploy-rs's command lines") {
   }
 }
 
+namespace {
+
+/// A canary that was shown, and what is known of it.
+struct OneCanary {
+  const belay::TemporaryDirectory folder{"/tmp/belay-canary-"};
+  const belay::StorePath closure =
+      *belay::StorePath::parse("/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-x");
+  const std::string transaction = "0123456789abcdef01234567";
+  const Canary canary{folder.path() / "made", closure};
+  const fs::path known = folder.path() / "known";
+
+  std::optional<ShownCanary> find() const { return ShownCanary::find(canary, transaction, known); }
+  std::size_t files() const {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(folder.path() / "made"), fs::directory_iterator()));
+  }
+};
+
+void replace_in(const fs::path& path, const std::string& from, const std::string& to) {
+  auto text = belay::read_file(path, 10000);
+  const auto at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  belay::replace_file(path, text.replace(at, from.size(), to));
+}
+
+} // namespace
+
 TEST_CASE("activate-rs: a canary's removal is won by one side") {
-  const belay::TemporaryDirectory folder("/tmp/belay-canary-");
-  const auto closure = *belay::StorePath::parse("/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-x");
-  Canary ours(folder.path() / "made", closure);
-  const Canary theirs(folder.path() / "made", closure);
-  CHECK_FALSE(theirs.read());
-  ours.clear();
-  CHECK_FALSE(ours.made());
-  CHECK_FALSE(ours.take_back());
-  ours.make("0123456789abcdef01234567");
-  CHECK(ours.made());
-  CHECK(theirs.read() == "0123456789abcdef01234567");
-  CHECK_FALSE(ours.is_gone());
-  CHECK_THROWS_AS(ours.make("again"), belay::Error);
+  const OneCanary one;
+  const auto& canary = one.canary;
+  CHECK_FALSE(canary.read());
+  CHECK_FALSE(one.find());
+  canary.clear();
+  canary.show(one.transaction, one.known);
+  canary.show(one.transaction, one.known); // a keeper that was started again
+  const auto shown = one.find();
+  REQUIRE(shown);
+  CHECK(canary.read() == one.transaction);
+  CHECK_FALSE(shown->is_removed());
+  CHECK_THROWS_AS(canary.show("0123456789abcdef0123ffff", one.folder.path() / "other"),
+                  belay::Error);
   SECTION("by who confirms") {
-    fs::remove(ours.path());
-    CHECK(ours.is_gone());
-    CHECK_FALSE(ours.take_back());
+    fs::remove(canary.path());
+    CHECK(shown->is_removed());
+    CHECK_FALSE(shown->take());
   }
   SECTION("by who confirms, though something else stands there now") {
-    fs::rename(ours.path(), folder.path() / "kept"); // or its inode would be used again
-    std::ofstream(ours.path()) << "another one's";
-    CHECK(ours.is_gone());
-    CHECK_FALSE(ours.take_back());
-    CHECK(fs::exists(ours.path()));
+    fs::rename(canary.path(), one.folder.path() / "kept"); // or its inode would be used again
+    std::ofstream(canary.path()) << "another one's";
+    CHECK(shown->is_removed());
+    CHECK_FALSE(shown->take());
+    shown->drop();
+    CHECK(belay::read_file(canary.path(), 100) == "another one's");
   }
-  SECTION("by the deadline") {
-    CHECK(ours.take_back());
-    CHECK_FALSE(fs::exists(ours.path()));
-    CHECK_FALSE(ours.take_back());
+  SECTION("by the deadline, for whoever comes after, too") {
+    CHECK(shown->take());
+    CHECK_FALSE(fs::exists(canary.path()));
+    for (int again = 0; again < 2; ++again) {
+      const auto later = one.find();
+      REQUIRE(later);
+      CHECK_FALSE(later->is_removed());
+      CHECK(later->take());
+    }
+    shown->drop();
+    CHECK(one.files() == 0);
+  }
+  SECTION("by nobody where the machine was restarted: it is gone with /tmp") {
+    replace_in(one.known, boot_id(), "another-boot");
+    const auto later = one.find();
+    REQUIRE(later);
+    SECTION("or still there") {
+      CHECK(later->take());
+      CHECK_FALSE(fs::exists(canary.path()));
+    }
+    SECTION("or not") {
+      fs::remove(canary.path());
+      CHECK_FALSE(later->is_removed());
+      CHECK(later->take());
+    }
+  }
+  SECTION("by nobody where another folder stands there now") {
+    fs::rename(one.folder.path() / "made", one.folder.path() / "hidden");
+    CHECK_FALSE(shown->is_removed());
+    fs::create_directory(one.folder.path() / "made");
+    CHECK_FALSE(shown->is_removed());
+    CHECK(shown->take());
   }
   SECTION("a link to one is none") {
-    fs::rename(ours.path(), folder.path() / "kept");
-    fs::create_symlink(folder.path() / "kept", ours.path());
-    CHECK_FALSE(theirs.read());
+    fs::rename(canary.path(), one.folder.path() / "kept");
+    fs::create_symlink(one.folder.path() / "kept", canary.path());
+    CHECK_FALSE(canary.read());
+  }
+  SECTION("one that was made, and not known yet, is made anew") {
+    fs::remove(one.known);
+    canary.show(one.transaction, one.known);
+    CHECK_FALSE(one.find()->is_removed());
   }
 }
 
@@ -229,6 +318,26 @@ TEST_CASE("activate-rs: confirmed by removing the canary, and only by that") {
     const auto three = deploy_rs.generation("three");
     CHECK(exit_status(deploy_rs.activate(three).get()) == 0);
     CHECK(deploy_rs.world.system() == three);
+  }
+  SECTION("the keeper decides where activate is stopped: the canary's removal counts, or the rm "
+          "fails") {
+    const auto three = deploy_rs.generation("three");
+    auto stopped = deploy_rs.activate(three, "--magic-rollback", 2);
+    REQUIRE(deploy_rs.wait(three).succeeded());
+    const auto pids = deploy_rs.activating();
+    REQUIRE(pids.size() == 1);
+    kill(pids.front(), SIGSTOP);
+    const bool in_time = GENERATE(true, false);
+    if (in_time) {
+      CHECK(fs::remove(deploy_rs.canary(three)));
+    } else {
+      deploy_rs.until_over();
+      CHECK_FALSE(fs::remove(deploy_rs.canary(three)));
+    }
+    deploy_rs.until_over();
+    CHECK(deploy_rs.world.system() == (in_time ? three : two));
+    kill(pids.front(), SIGCONT);
+    CHECK(exit_status(stopped.get()) == (in_time ? 0 : 1));
   }
   SECTION("the keeper decides where activate was killed") {
     const auto three = deploy_rs.generation(

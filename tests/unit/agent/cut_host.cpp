@@ -147,7 +147,12 @@ void CutHost::query() const {
   }
 }
 
+void CutHost::expect(const std::string& name) const {
+  std::ofstream(world_.path("home/expected"), std::ios::app) << name << "\n";
+}
+
 void CutHost::deploy_next() const {
+  fs::remove(world_.path("home/expected"));
   play("next");
 }
 
@@ -170,6 +175,10 @@ void CutHost::check(const std::set<std::string>& allowed) const {
   const auto now = current();
   if (!allowed.contains(now)) {
     fail("the profile is " + (now.empty() ? "gone" : now));
+  }
+  if (const auto expected = lines_of(world_.path("home/expected"));
+      !expected.empty() && expected.back() != now) {
+    fail("the profile is " + now + ", and " + expected.back() + " was confirmed");
   }
   if (!now.empty() && now != "theirs" && last_activated() != now) { // theirs was set by hand
     fail("the profile is " + now + ", but what was activated last is " + last_activated());

@@ -29,6 +29,10 @@ public:
   /// The points that agents have passed since begin().
   std::set<std::string> passed() const;
 
+  /// Whoever deploys has been told that this one stays: check() allows no other one until the next
+  /// deploy.
+  void expect(const std::string& name) const;
+
   void recover() const;
   /// What a runner does that has lost contact: asks how each transaction stands, confirms what
   /// awaits that, ends what is decided.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <future>
 #include <thread>
 
 namespace belay::agent::test {
@@ -139,6 +140,42 @@ void after_accidents(const CutHost& host) {
   good(host, "new");
 }
 
+/// Whether who confirms has removed the canary.
+bool remove_canary(const CutHost& host) {
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(host.world().path("temp"), none)) {
+    if (entry.path().extension().empty() && std::filesystem::remove(entry.path(), none)) {
+      host.expect("new");
+      return true;
+    }
+  }
+  return false;
+}
+
+/// Three logins of deploy-rs, the third of which is a file's removal, in time or not.
+void by_deploy_rs(const CutHost& host, bool in_time) {
+  const auto program = host.world().path("activate-rs");
+  std::error_code there;
+  std::filesystem::create_symlink(faulty_agent_program(), program, there);
+  const auto temp = host.world().path("temp").string();
+  std::filesystem::remove_all(temp);
+  auto activating = std::async(std::launch::async, [&] {
+    return host.world().run({program, "activate", host.closure("new"), "--profile-user", "root",
+                             "--profile-name", "system", "--temp-path", temp, "--confirm-timeout",
+                             in_time ? "2" : "1", "--magic-rollback", "--auto-rollback"});
+  });
+  const auto waited = host.world().run(
+      {program, "wait", host.closure("new"), "--temp-path", temp, "--activation-timeout", "20"});
+  if (!in_time) {
+    activating.wait();
+  }
+  const bool removed = waited.succeeded() && remove_canary(host);
+  const auto ended = activating.get();
+  if (removed != in_time || ended.succeeded() != in_time) {
+    fail("wait " + waited.describe() + ", activate " + ended.describe() + ": " + ended.err);
+  }
+}
+
 struct Story {
   std::string name;
   std::set<std::string> outcomes;
@@ -171,6 +208,12 @@ const std::vector<Story>& all_stories() {
       {"revoked", {"old", "new"}, [](const CutHost& host) { revoked(host, false); }},
       {"superseded", {"old", "new", "theirs"}, [](const CutHost& host) { revoked(host, true); }},
       {"not confirmed", {"old", "new"}, not_confirmed},
+      {"confirmed by deploy-rs",
+       {"old", "new"},
+       [](const CutHost& host) { by_deploy_rs(host, true); }},
+      {"not confirmed by deploy-rs",
+       {"old", "new"},
+       [](const CutHost& host) { by_deploy_rs(host, false); }},
       {"after accidents", {"old", "new"}, after_accidents},
       {"next", {"next"}, [](const CutHost& host) { good(host, "next"); }},
   };
