@@ -34,6 +34,13 @@
           shell = pkgs.runtimeShell;
           agent = (import ./nix/packages.nix pkgs).belay-agent;
         };
+
+      # By deploy-rs's name, for who wrote deploy-rs.packages.SYSTEM.deploy-rs: its `deploy`.
+      deployFor =
+        pkgs: belay:
+        pkgs.writeShellScriptBin "deploy" ''
+          exec ${lib.getExe belay} run "$@"
+        '';
     in
     {
       # activate.nixos and its like, deployChecks: as in deploy-rs, whose input this one can take
@@ -53,6 +60,9 @@
             };
         };
 
+      # What deploy-rs's had been called.
+      overlay = self.overlays.default;
+
       packages = eachSystem (
         pkgs:
         let
@@ -61,6 +71,7 @@
         {
           default = ours.belay;
           inherit (ours) belay belay-agent belay-with-every-agent;
+          deploy-rs = deployFor pkgs ours.belay;
         }
         // lib.mapAttrs' (system: agent: lib.nameValuePair "belay-agent-${system}" agent) ours.belay-agents
       );
@@ -68,16 +79,17 @@
       apps = eachSystem (
         pkgs:
         let
-          inherit (self.packages.${pkgs.stdenv.hostPlatform.system}) belay;
-          app = {
+          inherit (self.packages.${pkgs.stdenv.hostPlatform.system}) belay deploy-rs;
+          app = package: {
             type = "app";
-            program = lib.getExe belay;
+            program = lib.getExe package;
             meta = { inherit (belay.meta) description; };
           };
         in
         {
-          default = app;
-          belay = app;
+          default = app belay;
+          belay = app belay;
+          deploy-rs = app deploy-rs;
         }
       );
 

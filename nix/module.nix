@@ -33,7 +33,8 @@ in
     environment.systemPackages = [ cfg.package ];
 
     # The unit that the agent arms, word for word (engine/agent/boot_unit.cpp): this one takes its
-    # place.
+    # place. So it starts the agent that was armed, and the machine's own, which may be of another
+    # release, only where there is none.
     systemd.services.belay-recover = {
       description = "Undo deploys that were never confirmed";
       wantedBy = [ "multi-user.target" ];
@@ -55,10 +56,12 @@ in
         TimeoutStartSec = "infinity";
         KillMode = "process";
         ExecStart = utils.escapeSystemdExecArgs [
-          (lib.getExe cfg.package)
-          "recover"
-          "--state-directory"
+          pkgs.runtimeShell
+          "-c"
+          ''for agent; do if [ -x "$agent" ]; then exec "$agent" recover --state-directory "$0"; fi; done''
           cfg.stateDirectory
+          "${cfg.stateDirectory}/recover-agent"
+          (lib.getExe cfg.package)
         ];
       };
     };

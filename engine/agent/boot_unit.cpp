@@ -6,6 +6,7 @@
 #include "engine/base/file.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <unistd.h>
 
 namespace belay::agent {
@@ -43,6 +44,15 @@ std::string command_end(const std::filesystem::path& state_directory) {
   return " recover --state-directory " + quoted(state_directory.string()) + "\n";
 }
 
+/// Where it cannot be made, the machine's own unit has an agent of its own.
+void link_agent(const std::string& agent, const std::filesystem::path& link) {
+  const auto made = link.string() + ".new";
+  unlink(made.c_str());
+  if (symlink(agent.c_str(), made.c_str()) == 0 && rename(made.c_str(), link.c_str()) != 0) {
+    unlink(made.c_str());
+  }
+}
+
 } // namespace
 
 std::string BootUnit::text(const std::string& agent, const std::filesystem::path& state_directory) {
@@ -63,6 +73,7 @@ std::string BootUnit::text(const std::string& agent, const std::filesystem::path
 
 bool BootUnit::arm(const std::string& agent, const std::filesystem::path& state_directory) const {
   const CutAround cut(Deed::arm_boot_unit);
+  link_agent(agent, agent_link(state_directory));
   try {
     replace_file(unit(), text(agent, state_directory), {.sync = true});
     std::filesystem::create_directories(link().parent_path());
@@ -77,6 +88,7 @@ bool BootUnit::arm(const std::string& agent, const std::filesystem::path& state_
 }
 
 void BootUnit::disarm(const std::filesystem::path& state_directory) const {
+  unlink(agent_link(state_directory).c_str());
   if (std::filesystem::exists(unit()) &&
       !read_file(unit(), unit_cap).ends_with(command_end(state_directory))) {
     return;

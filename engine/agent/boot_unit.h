@@ -9,6 +9,9 @@
 // /etc/systemd/system.attached. It runs `recover` of the rooted agent, as early as the old
 // generation's script can run again (that of NixOS talks to the system bus), waits for no network
 // (the new generation may have none), and is taken away with the last open transaction.
+//
+// A unit of the same name in the machine's own configuration (nix/module.nix) takes its place. For
+// that one STATE/recover-agent is a link to the agent that would have been started.
 
 namespace belay::agent {
 
@@ -24,6 +27,11 @@ public:
 
   /// The unit's text.
   static std::string text(const std::string& agent, const std::filesystem::path& state_directory);
+
+  /// Where the link to the agent stands.
+  static std::filesystem::path agent_link(const std::filesystem::path& state_directory) {
+    return state_directory / "recover-agent";
+  }
 
 private:
   std::filesystem::path unit() const { return folder_ / "belay-recover.service"; }

@@ -50,12 +50,12 @@ def outputs(work):
     flake.nix("flake", "check", "--no-build", f"path:{flake.folder}")
     shown = json.loads(flake.nix("flake", "show", "--json", f"path:{flake.folder}"))
     place.equal(sorted(shown), ["apps", "checks", "devShells", "formatter", "lib",
-                                "nixosModules", "overlays", "packages"], "outputs")
-    packages = sorted(["default", "belay", "belay-agent", "belay-with-every-agent",
+                                "nixosModules", "overlay", "overlays", "packages"], "outputs")
+    packages = sorted(["default", "belay", "belay-agent", "belay-with-every-agent", "deploy-rs",
                        *(f"belay-agent-{target}" for target in TARGETS)])
     for system in SYSTEMS:
         place.equal(sorted(shown["packages"][system]), packages, f"packages of {system}")
-        place.equal(sorted(shown["apps"][system]), ["belay", "default"], f"apps of {system}")
+        place.equal(sorted(shown["apps"][system]), ["belay", "default", "deploy-rs"], f"apps of {system}")
 
 
 def programs(work):
@@ -63,11 +63,11 @@ def programs(work):
     flake = Flake(work)
     cmake = (place.REPOSITORY / "CMakeLists.txt").read_text()
     [version] = re.findall(r"project\(belay VERSION ([0-9.]+) ", cmake)
-    facts = flake.value("packages.x86_64-linux", """builtins.mapAttrs (_: package: {
+    facts = flake.value("packages.x86_64-linux", """all: builtins.mapAttrs (_: package: {
         inherit (package) version cmakeFlags;
         inherit (package.stdenv.hostPlatform) system isStatic;
         installed = package.installPhase or "";
-      })""")
+      }) (removeAttrs all [ "deploy-rs" ])""")
     for name, package in facts.items():
         place.equal(package["version"], version, f"version of {name}")
         for flag in package["cmakeFlags"]:
@@ -120,6 +120,46 @@ def lib(work):
              lib = builtins.attrNames final.deploy-rs.lib; }""")
     place.equal(names, {"theirs": "theirs", "same": "theirs",
                         "lib": ["activate", "deployChecks", "setActivate"]}, "overlay")
+
+
+USER = """{
+  inputs.deploy-rs.url = "path:%s";
+  inputs.nixpkgs.url = "path:%s";
+  inputs.deploy-rs.inputs.nixpkgs.follows = "nixpkgs";
+  outputs = { self, nixpkgs, deploy-rs }:
+    let
+      system = "x86_64-linux";
+      bare = { stdenv.hostPlatform.system = system; runtimeShell = "/bin/sh"; };
+      with_ = overlay: let final = bare // overlay final { deploy-rs.pname = "theirs"; }; in final;
+      base = { name = "x"; outPath = builtins.storeDir; };
+    in {
+      of.program = deploy-rs.packages.${system}.deploy-rs.script;
+      of.app = deploy-rs.apps.${system}.deploy-rs.program
+        == "${deploy-rs.packages.${system}.deploy-rs}/bin/deploy";
+      of.made = map (lib: (lib.activate.noop base).system) [
+        deploy-rs.lib.${system}
+        (with_ deploy-rs.overlay).deploy-rs.lib
+        (with_ deploy-rs.overlays.default).deploy-rs.lib
+      ];
+      of.checks = builtins.attrNames
+        (builtins.mapAttrs (_: lib: lib.deployChecks { nodes = { }; }) deploy-rs.lib).${system};
+    };
+}
+"""
+
+
+def by_the_names_of_deploy_rs(work):
+    """A flake that has changed its input's url and nothing else."""
+    flake = Flake(work)
+    user = work / "user"
+    user.mkdir()
+    (user / "flake.nix").write_text(USER % (flake.folder, place.REPOSITORY / "tests/install/nixpkgs"))
+    made = json.loads(place.run("nix", "eval", "--json", "--no-write-lock-file", f"path:{user}#of",
+                                env=flake.environment))
+    place.equal(made["made"], ["x86_64-linux"] * 3, "what its lib makes")
+    place.equal(made["checks"], ["deploy-activate", "deploy-schema"], "its checks")
+    place.equal(made["app"], True, "the program of its app")
+    assert re.fullmatch(r'exec /[^ ]+/bin/belay run "\$@"\n', made["program"]), made["program"]
 
 
 def closures(work, build):
@@ -216,15 +256,37 @@ def module(work):
 
     unit, service = made["unit"], dict(made["unit"]["serviceConfig"])
     place.equal(unit["wantedBy"], ["multi-user.target"], "wantedBy")
-    command = service.pop("ExecStart").split()
-    assert command[0].endswith('/bin/belay-agent"'), command
-    place.equal(command[1:], ['"recover"', '"--state-directory"', '"/state"'], "ExecStart")
+    starts_the_armed_agent(work, service.pop("ExecStart"))
     place.equal((service.pop("RemainAfterExit"), unit["restartIfChanged"]), (True, False),
                 "that switch-to-configuration leaves it alone")
     settings = {"Description": unit["description"], "After": " ".join(unit["after"]),
                 "DefaultDependencies": "no" if not unit["unitConfig"]["DefaultDependencies"] else "",
                 "Before": unit["before"][0], "Conflicts": unit["conflicts"][0], **service}
     place.equal(settings, armed_unit(), "the unit")
+
+
+def starts_the_armed_agent(work, command):
+    """And the package's own, where no agent was armed or it is there no more."""
+    words = [json.loads(word.replace("$$", "$").replace("%%", "%"))
+             for word in re.findall(r'"(?:[^"\\]|\\.)*"', command)]
+    assert words[-1].endswith("/bin/belay-agent"), command
+    assert "/state/recover-agent" in words, command
+    state = work / "state of it"
+    state.mkdir()
+    for name in ["own", "armed"]:
+        (work / name).write_text(f'#!/bin/sh\necho "{name}: $*" >&2\nexit 3\n')
+        (work / name).chmod(0o755)
+    words = [word.replace("/state", str(state)) for word in words[:-1]] + [str(work / "own")]
+
+    def started():
+        return place.run(*words, fails=True).strip().splitlines()
+
+    arguments = f"recover --state-directory {state}"
+    place.equal(started(), [f"own: {arguments}"], "without an armed agent")
+    (state / "recover-agent").symlink_to(work / "armed")
+    place.equal(started(), [f"armed: {arguments}"], "with an armed agent, which fails")
+    (work / "armed").unlink()
+    place.equal(started(), [f"own: {arguments}"], "where it has gone")
 
 
 def armed_unit():
@@ -234,7 +296,7 @@ def armed_unit():
     return dict(re.findall(r'"(\w+)=([^"]*)\\n"', text))
 
 
-TESTS = [outputs, programs, sources, lib, closures, checks, module]
+TESTS = [outputs, programs, sources, lib, by_the_names_of_deploy_rs, closures, checks, module]
 WITH_PROGRAMS = [closures, checks]
 """They run the agent of the build."""
 

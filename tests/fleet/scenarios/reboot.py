@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A host that systemd manages goes down before a deploy was confirmed: it undoes that at boot."""
 
-from fleet import check
+import re
+
+from fleet import check, world
 from fleet.flake import node, package, system
 from fleet.fleet import hosts
 from fleet.runner import deploy, start, wait_until
@@ -77,3 +79,43 @@ def power_cut_and_no_runner(fleet):
     web.nothing_left()
     again = check.ended(deploy({"web-1": node(web, package("better"))}), 0)
     assert "left profile system rolled-back" in str(again.select("log")), "what the host tells"
+
+
+OWN_AGENT = "#!/bin/sh\necho \"$*\" >>/var/lib/own-agent\nexit 1\n"
+
+OWN_UNIT = """\
+[Unit]
+DefaultDependencies=no
+After=local-fs.target sysinit.target dbus.socket
+[Service]
+Type=oneshot
+RemainAfterExit=true
+KillMode=process
+ExecStart="/bin/sh" "-c" "%s" "/nix/var/nix/belay" "/nix/var/nix/belay/recover-agent" "/var/lib/own"
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@hosts(1, SystemdHost)
+def a_unit_of_the_machine_s_own(fleet):
+    """With nix/module.nix it hides the one that is armed. Its package may be of another release: that
+    is not what undoes the deploy."""
+    [web] = fleet
+    source = (world.REPOSITORY / "nix/module.nix").read_text()
+    [script] = re.findall(r"^ +''(for agent.*)''$", source, re.MULTILINE)
+    own = web.path("/var/lib/own")
+    own.write_text(OWN_AGENT)
+    own.chmod(0o755)
+    unit = web.path("/etc/systemd/system/belay-recover.service")
+    unit.write_text(OWN_UNIT % script.replace("$", "$$").replace('"', '\\"'))
+    web.output("systemctl", "enable", "belay-recover")
+    good(web)
+    earlier = web.init
+    run = start({"web-1": node(web, package("bad", "systemctl reboot\nsleep 999\n"))})
+    web.wait_for_reboot(earlier)
+    check.rolled_back(check.ended(run.wait(), 11), web, "activation", 2, 1)
+    check.runs(web, 1, "good", "good bad good")
+    assert not web.path("/var/lib/own-agent").exists(), web.read("/var/lib/own-agent")
+    web.run("systemctl", "restart", "belay-recover")
+    assert web.read("/var/lib/own-agent"), "with nothing armed, it is the machine's own"

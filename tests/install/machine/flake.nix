@@ -15,7 +15,11 @@
     let
       inherit (nixpkgs) lib;
       pkgs = nixpkgs.legacyPackages.x86_64-linux // belay.overlays.default pkgs pkgs;
-      utils.escapeSystemdExecArgs = words: builtins.concatStringsSep " " (map builtins.toJSON words);
+      utils.escapeSystemdExecArgs =
+        words:
+        builtins.concatStringsSep " " (
+          map (word: builtins.replaceStrings [ "%" "$" ] [ "%%" "$$" ] (builtins.toJSON word)) words
+        );
 
       evaluate =
         settings:

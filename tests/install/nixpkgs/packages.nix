@@ -74,6 +74,15 @@ let
     runtimeShell = "/bin/bash";
     coreutils = "/usr";
 
+    writeShellScriptBin =
+      name: script:
+      stdenv.mkDerivation {
+        pname = name;
+        version = "0";
+        inherit script;
+        meta.mainProgram = name;
+      };
+
     # As much of a test's machines as its script is told.
     testers.runNixOSTest =
       test:

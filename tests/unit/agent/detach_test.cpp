@@ -217,21 +217,33 @@ TEST_CASE("containment: what is begun in a scope writes down its group, then run
 TEST_CASE("boot unit: armed and disarmed") {
   belay::TemporaryDirectory folder("/tmp/belay-unit-");
   const BootUnit unit(folder.path() / "system.attached");
-  REQUIRE(unit.arm("/nix/store/x-belay-agent", "/nix/var/nix/belay"));
-  REQUIRE(unit.arm("/nix/store/x-belay-agent", "/nix/var/nix/belay"));
+  const auto state = folder.path() / "state";
+  fs::create_directory(state);
+  REQUIRE(unit.arm("/nix/store/w-belay-agent", state));
+  REQUIRE(unit.arm("/nix/store/x-belay-agent", state));
   const auto link = folder.path() / "system.attached/multi-user.target.wants/belay-recover.service";
   const auto text = belay::read_file(link, 4096); // through the link
-  CHECK(text.find("ExecStart=\"/nix/store/x-belay-agent\" recover --state-directory "
-                  "\"/nix/var/nix/belay\"\n") != std::string::npos);
+  CHECK(text.find("ExecStart=\"/nix/store/x-belay-agent\" recover --state-directory \"" +
+                  state.string() + "\"\n") != std::string::npos);
   CHECK(text.find("After=local-fs.target sysinit.target dbus.socket\n") != std::string::npos);
   CHECK(text.find("network") == std::string::npos);
-  unit.disarm("/nix/var/nix"); // another's end
-  unit.disarm("/else/nix/var/nix/belay");
+  CHECK(fs::read_symlink(state / "recover-agent") == "/nix/store/x-belay-agent");
+  unit.disarm(folder.path() / "sta"); // another's end
+  unit.disarm("/else" / state.relative_path());
   CHECK(fs::exists(link));
-  unit.disarm("/nix/var/nix/belay");
+  unit.disarm(state);
   CHECK_FALSE(fs::exists(fs::symlink_status(link)));
-  unit.disarm("/nix/var/nix/belay");
-  CHECK_FALSE(BootUnit("/proc/no/such/place").arm("/a", "/b"));
+  CHECK(fs::is_empty(state));
+  unit.disarm(state);
+}
+
+TEST_CASE("boot unit: where /etc cannot be written, the machine's own unit still finds the agent") {
+  belay::TemporaryDirectory state("/tmp/belay-unit-");
+  const BootUnit unit("/proc/no/such/place");
+  CHECK_FALSE(unit.arm("/nix/store/x-belay-agent", state.path()));
+  CHECK(fs::read_symlink(state.path() / "recover-agent") == "/nix/store/x-belay-agent");
+  unit.disarm(state.path());
+  CHECK(fs::is_empty(state.path()));
 }
 
 TEST_CASE("boot unit: odd folders are quoted") {
