@@ -24,6 +24,7 @@ public:
   std::string file_name() const override { return file_; }
   std::string environment() const override { return artifact_.plan.environment; }
   plan::Reports reports() const override { return reports_; }
+  plan::Seconds deadline() const override { return artifact_.plan.policy.deadline; }
   std::vector<plan::Webhook> webhooks() const override { return artifact_.plan.webhooks; }
   std::set<std::string> sudo_password_variables() const override;
   std::vector<std::string> flakes() const override { return artifact_.plan.flakes; }

@@ -58,7 +58,7 @@ bool ask(RunFrame& frame, const plan::Plan& plan) {
     } catch (const Error&) { // a signal, which is told as one
     }
   });
-  return end.signal == 0 && !end.left && is_yes(*answer);
+  return !end.stopped() && !end.left && is_yes(*answer);
 }
 
 } // namespace belay::runner

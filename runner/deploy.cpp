@@ -73,8 +73,8 @@ void deploy(RunFrame& frame, Prepared prepared, DeployOptions options) {
 
 void decline(RunFrame& frame, const plan::Plan& plan) {
   frame.reports().emit(run::announce(plan));
-  frame.reports().emit(event::CancelRequested{"user", "", "nothing was begun"}, {},
-                       event::Level::warn);
+  frame.reports().emit(event::CancelRequested{event::cancel_sources::user, "", "nothing was begun"},
+                       {}, event::Level::warn);
   run::EmittingSink sink(frame.reports().emitter());
   run::Scheduler scheduler(plan, frame.clock().now(), sink);
   scheduler.cancel(frame.clock().now());

@@ -54,7 +54,7 @@ void run_checks(nix::NixStore& store, const nix::EvaluateRequest& request,
 
 event::CheckFinished finished_of(const run::SingleStepEnd& end, const Found& found) {
   event::CheckFinished finished;
-  if (end.signal != 0) {
+  if (end.stopped()) {
     finished.outcome = Outcome::cancelled;
     return finished;
   }
@@ -99,9 +99,9 @@ run::SingleStepEnd check_flake(RunFrame& frame, const nix::EvaluateRequest& requ
   const bool good = finished.outcome == Outcome::success;
   auto message = message_of(finished);
   frame.reports().emit(std::move(finished), checks(),
-                       good              ? event::Level::info
-                       : end.signal != 0 ? event::Level::warn
-                                         : event::Level::error,
+                       good            ? event::Level::info
+                       : end.stopped() ? event::Level::warn
+                                       : event::Level::error,
                        std::move(message));
   return end;
 }
@@ -110,7 +110,7 @@ run::SingleStepEnd check_flake(RunFrame& frame, const nix::EvaluateRequest& requ
 
 bool check_flakes(RunFrame& frame, const std::vector<nix::EvaluateRequest>& requests) {
   for (const auto& request : requests) {
-    if (check_flake(frame, request).signal != 0) {
+    if (check_flake(frame, request).stopped()) {
       return false;
     }
   }

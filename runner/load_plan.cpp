@@ -59,6 +59,11 @@ std::string LoadedPlan::environment() const {
   return file() ? file()->environment.value_or("") : "";
 }
 
+plan::Seconds LoadedPlan::deadline() const {
+  const auto in_file = file() ? file()->deadline : std::nullopt;
+  return overrides_.deadline.value_or(in_file.value_or(plan::Policy().deadline));
+}
+
 plan::Reports LoadedPlan::reports() const {
   const plan::Reports& line = overrides_.reports;
   plan::Reports reports = line;

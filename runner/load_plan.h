@@ -27,6 +27,7 @@ public:
   std::string file_name() const override;
   std::string environment() const override;
   plan::Reports reports() const override;
+  plan::Seconds deadline() const override;
   std::vector<plan::Webhook> webhooks() const override;
   std::set<std::string> sudo_password_variables() const override;
   std::vector<std::string> flakes() const override;

@@ -25,6 +25,7 @@ public:
   virtual std::string file_name() const = 0; ///< of the plan file; empty = none
   virtual std::string environment() const = 0;
   virtual plan::Reports reports() const = 0;
+  virtual plan::Seconds deadline() const = 0; ///< of the whole run; 0: none
   virtual std::vector<plan::Webhook> webhooks() const = 0;
   virtual std::set<std::string> sudo_password_variables() const = 0;
   virtual std::vector<std::string> flakes() const = 0; ///< each once, in the order of the targets

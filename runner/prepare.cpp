@@ -40,7 +40,7 @@ void make_plan(PlanSource& source, nix::NixStore& store, run::StepContext& conte
 }
 
 Outcome outcome_of(const run::SingleStepEnd& end, const PlanSource::Made& made) {
-  if (end.signal != 0) {
+  if (end.stopped()) {
     return Outcome::cancelled;
   }
   return made.evaluation_error      ? Outcome::failure

@@ -14,8 +14,10 @@ constexpr run::StepId work_step = 1'000'000'000; ///< apart from the scheduler's
 } // namespace
 
 RunFrame::RunFrame(SignalWatch& signals, const plan::Reports& reports,
-                   const std::vector<plan::Webhook>& webhooks, const Environment& secrets)
-    : signals_(signals), store_(processes_),
+                   const std::vector<plan::Webhook>& webhooks, const Environment& secrets,
+                   plan::Seconds deadline)
+    : signals_(signals), deadline_(deadline.count() > 0 ? clock_.now() + deadline : Instant::max()),
+      store_(processes_),
       executor_([this](const run::Step& step,
                        run::StepContext& context) { return do_step_(step, context); },
                 clock_),
@@ -67,7 +69,7 @@ run::SingleStepEnd RunFrame::work(std::function<void(run::StepContext&)> task) {
     return result;
   };
   const run::Step step{work_step, run::StepKind::evaluate, {}};
-  auto end = run::run_single_step(step, executor_, reports_.emitter(), clock_);
+  auto end = run::run_single_step(step, executor_, reports_.emitter(), clock_, deadline_);
   left_ = end.left;
   return end;
 }
@@ -76,7 +78,7 @@ run::LoopEnd RunFrame::deploy(const plan::Plan& plan, run::StepFunction do_step)
   do_step_ = std::move(do_step);
   run::EmittingSink sink(reports_.emitter());
   run::Scheduler scheduler(plan, clock_.now(), sink);
-  const auto end = run::run_loop(plan, scheduler, executor_, reports_.emitter(), clock_);
+  const auto end = run::run_loop(plan, scheduler, executor_, reports_.emitter(), clock_, deadline_);
   left_ = end.left;
   if (!left_) {
     do_step_ = nullptr; // its connections may tell something as long as they live

@@ -29,8 +29,10 @@ class RunFrame {
 public:
   /// Opens the reports, with the webhooks' variables from `secrets`. Throws Error{usage} for one
   /// that cannot be written.
+  /// `deadline`: counted from here; zero: none.
   RunFrame(SignalWatch& signals, const plan::Reports& reports,
-           const std::vector<plan::Webhook>& webhooks, const Environment& secrets);
+           const std::vector<plan::Webhook>& webhooks, const Environment& secrets,
+           plan::Seconds deadline = {});
   ~RunFrame();
   RunFrame(const RunFrame&) = delete;
   RunFrame& operator=(const RunFrame&) = delete;
@@ -66,6 +68,7 @@ private:
   std::atomic<int> exit_code_ = -1; ///< once the run's end was told
   bool left_ = false;
   SystemClock clock_;
+  const Instant deadline_;
   PosixProcessRunner processes_;
   nix::LocalNix store_;
   run::StepFunction do_step_; ///< changed only while no worker is at it

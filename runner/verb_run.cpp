@@ -83,7 +83,7 @@ event::ExitCode run_deploy(const RunOptions& options, SignalWatch& signals) {
   SecretVariables variables;
   const auto take = [&](const std::string& name) { return variables.take(name); };
   const SudoPasswords passwords(source.sudo_password_variables(), take);
-  RunFrame frame(signals, source.reports(), source.webhooks(), take);
+  RunFrame frame(signals, source.reports(), source.webhooks(), take, source.deadline());
   return frame.run([&] {
     tell_started(frame, source, options);
     if (!has_webhooks(frame, source)) {

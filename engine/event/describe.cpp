@@ -140,6 +140,8 @@ struct Describe {
     return count(p.running.size(), "node") + " running";
   }
   std::string operator()(const CancelRequested& p) const {
+    if (p.source == cancel_sources::timeout)
+      return "the deadline of the run has passed" + (p.policy.empty() ? "" : ", " + p.policy);
     return "cancelled by " + (p.signal.empty() ? p.source : p.signal) +
            (p.policy.empty() ? "" : ", " + p.policy);
   }

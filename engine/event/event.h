@@ -67,6 +67,13 @@ inline constexpr std::string_view fail_fast = "fail-fast"; ///< skipped: onFailu
 inline constexpr std::string_view skipped_by_plan = "skipped-by-plan";
 } // namespace reasons
 
+/// Who asked for an end before the end. Open.
+namespace cancel_sources {
+inline constexpr const char* signal = "signal";
+inline constexpr const char* timeout = "timeout"; ///< nobody: the run's deadline has passed
+inline constexpr const char* user = "user";       ///< who was asked first
+} // namespace cancel_sources
+
 // ---- payloads, in the order in which a run has them ----
 
 struct RunStarted {
@@ -230,7 +237,7 @@ struct Heartbeat {
 };
 
 struct CancelRequested {
-  std::string source; ///< "signal", "timeout" (--deadline), "user"
+  std::string source; ///< one of cancel_sources
   std::string signal; ///< "SIGTERM"
   std::string policy; ///< "grace 6 s"
 };

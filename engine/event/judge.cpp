@@ -120,6 +120,11 @@ bool is_state_unknown(const NodeState& node, const RunFinished::Node& ending,
   return is_lost(node) && ending.outcome != Outcome::cancelled && !state.is_dry();
 }
 
+/// The run was ended by its deadline, and by nobody.
+bool is_late(const RunState& state) {
+  return state.cancel && state.cancel->source == cancel_sources::timeout;
+}
+
 /// nullopt: this node is no reason for anything but 0.
 std::optional<ExitCode> class_of(const NodeState& node, const RunState& state) {
   const RunFinished::Node ending = ending_of(node, state);
@@ -134,7 +139,7 @@ std::optional<ExitCode> class_of(const NodeState& node, const RunState& state) {
   case Outcome::skipped:
     return std::nullopt;
   case Outcome::cancelled: // the signal decides; without one, it is not where it should be
-    return ExitCode::failed;
+    return is_late(state) ? ExitCode::deadline : ExitCode::failed;
   case Outcome::failure:
   case Outcome::error:
     return class_of_reason(ending.reason, node, state);
@@ -220,7 +225,9 @@ ExitCode class_of_quiet(const RunState& state) {
 
 ExitCode exit_code_of(const RunState& state) {
   ExitCode worst = worse(class_of_nodes(state), class_of_set_up(state));
-  if (state.cancel)
+  if (is_late(state) && !state.plan) // before there was a node
+    return worse(worst, ExitCode::deadline);
+  if (state.cancel && !is_late(state)) // a deadline that cost no node anything is no matter
     return worse(worst,
                  state.cancel->signal == "SIGTERM" ? ExitCode::terminated : ExitCode::interrupted);
   return worst == ExitCode::ok ? class_of_quiet(state) : worst;
@@ -248,7 +255,9 @@ void count(RunFinished::Counts& counts, const NodeState& node, Outcome outcome) 
   counts.rolled_back += was_rolled_back(node) ? 1 : 0;
 }
 
-Outcome outcome_of(ExitCode code, const RunFinished::Counts& counts) {
+Outcome outcome_of(ExitCode code, const RunFinished::Counts& counts, const RunState& state) {
+  if (code == ExitCode::deadline && is_late(state))
+    return Outcome::cancelled;
   switch (code) {
   case ExitCode::ok:
     return Outcome::success;
@@ -277,7 +286,7 @@ Verdict judge(const RunState& state) {
   const ExitCode code = exit_code_of(state);
   verdict.exit_code = static_cast<int>(code);
   verdict.reason = exit_code_info(code).name;
-  verdict.outcome = outcome_of(code, verdict.counts);
+  verdict.outcome = outcome_of(code, verdict.counts, state);
   return verdict;
 }
 

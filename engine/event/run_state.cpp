@@ -182,7 +182,8 @@ struct Fold {
   }
   void operator()(const Heartbeat&) const {}
   void operator()(const CancelRequested& p) const {
-    if (!state.cancel)
+    const bool only_late = state.cancel && state.cancel->source == cancel_sources::timeout;
+    if (!state.cancel || (only_late && p.source == cancel_sources::signal))
       state.cancel = p;
   }
   void operator()(const WebhookDelivered&) const {}

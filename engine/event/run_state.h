@@ -93,7 +93,7 @@ struct RunState {
   /// Of a node in `nodes`, so that thousands are not searched for each event. Only a hint.
   std::unordered_map<std::string, std::size_t, NameHash, std::equal_to<>> positions;
   std::optional<PlanResolved> plan;
-  std::optional<CancelRequested> cancel; ///< the first
+  std::optional<CancelRequested> cancel; ///< the first; a signal before a deadline
   int webhook_failures = 0;
   std::optional<RunFinished> finished;
 

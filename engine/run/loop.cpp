@@ -45,10 +45,11 @@ private:
   std::map<StepId, std::vector<NodeIndex>> running_;
 };
 
+/// `signal` 0: the deadline has passed.
 void tell_cancel(int signal, std::string policy, event::Emitter& emitter) {
   event::CancelRequested request;
-  request.source = "signal";
-  request.signal = signal_name(signal);
+  request.source = signal == 0 ? event::cancel_sources::timeout : event::cancel_sources::signal;
+  request.signal = signal == 0 ? "" : signal_name(signal);
   request.policy = std::move(policy);
   emitter.emit({std::move(request), {}, event::Level::warn, {}});
 }
@@ -56,11 +57,12 @@ void tell_cancel(int signal, std::string policy, event::Emitter& emitter) {
 class Loop {
 public:
   Loop(const plan::Plan& plan, Scheduler& scheduler, Executor& executor, event::Emitter& emitter,
-       const Clock& clock)
+       const Clock& clock, Instant deadline)
       : plan_(plan), scheduler_(scheduler), executor_(executor), emitter_(emitter), clock_(clock),
-        heart_(&plan, clock.now()) {}
+        deadline_(deadline), heart_(&plan, clock.now()) {}
 
   LoopEnd run() {
+    expire_if_due();
     start_what_can();
     while (!scheduler_.done()) {
       Occurrence occurrence = executor_.wait(wake_at());
@@ -69,6 +71,7 @@ public:
         leave();
         break;
       }
+      expire_if_due();
       abandon_if_due();
       heart_.beat_if_due(clock_.now(), emitter_);
       start_what_can();
@@ -88,6 +91,8 @@ private:
     Instant wake = heart_.next();
     if (const auto when = scheduler_.wake_at(clock_.now()))
       wake = std::min(wake, *when);
+    if (!is_stopping())
+      wake = std::min(wake, deadline_);
     if (!abandoned_)
       wake = std::min(wake, scheduler_.abandon_at().value_or(wake));
     return wake;
@@ -106,8 +111,20 @@ private:
       return;
     }
     end_.signal = interrupt.signal;
-    tell_cancel(interrupt.signal, "grace " + std::to_string(plan_.policy.grace.count()) + " s",
-                emitter_);
+    stop(interrupt.signal);
+  }
+
+  bool is_stopping() const { return end_.signal != 0 || end_.expired; }
+
+  void expire_if_due() {
+    if (is_stopping() || clock_.now() < deadline_)
+      return;
+    end_.expired = true;
+    stop(0);
+  }
+
+  void stop(int signal) {
+    tell_cancel(signal, "grace " + std::to_string(plan_.policy.grace.count()) + " s", emitter_);
     executor_.stop(Stop::work);
     scheduler_.cancel(clock_.now());
   }
@@ -139,6 +156,7 @@ private:
   Executor& executor_;
   event::Emitter& emitter_;
   const Clock& clock_;
+  const Instant deadline_;
   Heart heart_;
   LoopEnd end_;
   bool abandoned_ = false;
@@ -147,17 +165,18 @@ private:
 } // namespace
 
 LoopEnd run_loop(const plan::Plan& plan, Scheduler& scheduler, Executor& executor,
-                 event::Emitter& emitter, const Clock& clock) {
-  return Loop(plan, scheduler, executor, emitter, clock).run();
+                 event::Emitter& emitter, const Clock& clock, Instant deadline) {
+  return Loop(plan, scheduler, executor, emitter, clock, deadline).run();
 }
 
 SingleStepEnd run_single_step(const Step& step, Executor& executor, event::Emitter& emitter,
-                              const Clock& clock) {
+                              const Clock& clock, Instant deadline) {
   SingleStepEnd end;
   Heart heart(nullptr, clock.now());
   executor.start(step);
   while (true) {
-    Occurrence occurrence = executor.wait(heart.next());
+    Occurrence occurrence =
+        executor.wait(end.stopped() ? heart.next() : std::min(heart.next(), deadline));
     heart.beat_if_due(clock.now(), emitter);
     if (auto* output = std::get_if<StepOutput>(&occurrence)) {
       emitter.emit(std::move(output->draft));
@@ -172,6 +191,11 @@ SingleStepEnd run_single_step(const Step& step, Executor& executor, event::Emitt
                result != nullptr && result->id == step.id) {
       end.result = std::move(*result);
       return end;
+    }
+    if (!end.stopped() && clock.now() >= deadline) {
+      end.expired = true;
+      tell_cancel(0, "at once", emitter);
+      executor.stop(Stop::work);
     }
   }
 }

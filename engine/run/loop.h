@@ -15,6 +15,9 @@
 // Signals: the first one is told, stops the work and cancels the scheduler; when the grace is over,
 // activations are left to their targets. A second one returns at once - what still runs is then
 // left to the executor's destructor or to the end of the process.
+//
+// The run's deadline is the same without anybody: nothing new is begun, and what is activating has
+// the grace before it is left to its target. A signal after it is still the first one.
 
 namespace belay::run {
 
@@ -35,24 +38,29 @@ inline constexpr std::size_t heartbeat_names = 200;
 
 /// How a loop ended.
 struct LoopEnd {
-  int signal = 0;    ///< the first that came, 0: none
-  bool left = false; ///< a second one came: flush the reports and leave
+  int signal = 0;       ///< the first that came, 0: none
+  bool left = false;    ///< a second one came: flush the reports and leave
+  bool expired = false; ///< the deadline passed before
 };
 
-/// Runs the scheduler to its end. `plan` is the one that the scheduler has. Throws only what the
-/// scheduler throws (Error{internal}) and what the emitter's sink lets through.
+/// Runs the scheduler to its end, or to `deadline` and what that leaves. `plan` is the one that the
+/// scheduler has. Throws only what the scheduler throws (Error{internal}) and what the emitter's
+/// sink lets through.
 LoopEnd run_loop(const plan::Plan& plan, Scheduler& scheduler, Executor& executor,
-                 event::Emitter& emitter, const Clock& clock);
+                 event::Emitter& emitter, const Clock& clock, Instant deadline = Instant::max());
 
 /// How one step outside of a scheduler (evaluate) ended.
 struct SingleStepEnd {
   StepResult result; ///< meaningless if `left`
   int signal = 0;    ///< the first that came: the run ends here, whatever the result says
   bool left = false;
+  bool expired = false; ///< the deadline passed: the same
+  bool stopped() const { return signal != 0 || expired; }
 };
 
-/// Runs one step with the same handling of signals: the first stops it and it is awaited.
+/// Runs one step with the same handling of signals and deadline: the first stops it and it is
+/// awaited.
 SingleStepEnd run_single_step(const Step& step, Executor& executor, event::Emitter& emitter,
-                              const Clock& clock);
+                              const Clock& clock, Instant deadline = Instant::max());
 
 } // namespace belay::run

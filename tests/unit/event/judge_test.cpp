@@ -167,6 +167,28 @@ TEST_CASE("the verdict of nodes") {
   }
 }
 
+TEST_CASE("a run that its deadline ended says what came of it") {
+  const auto verdict = [](const std::vector<NodeCase>& nodes, const std::string& signal) {
+    auto state = run_of(nodes, "");
+    fold(state, event_of(CancelRequested{cancel_sources::timeout, "", "grace 6 s"}));
+    if (!signal.empty()) {
+      fold(state, event_of(CancelRequested{cancel_sources::signal, signal, "grace 6 s"}));
+    }
+    return judge(state);
+  };
+  CHECK(verdict({good, cancelled}, "").exit_code == 14);
+  CHECK(verdict({good, cancelled}, "").outcome == Outcome::cancelled);
+  CHECK(verdict({good, to_target}, "").exit_code == 14);
+  CHECK(verdict({good, good}, "").exit_code == 0); // late, but all of it was done
+  CHECK(verdict({back, cancelled}, "").exit_code == 11);
+  CHECK(verdict({lost, cancelled}, "").exit_code == 12);
+  CHECK(verdict({good, cancelled}, "SIGTERM").exit_code == 143);
+  RunState evaluating;
+  fold(evaluating, event_of(EvaluateFinished{Outcome::cancelled, {}, ""}));
+  fold(evaluating, event_of(CancelRequested{cancel_sources::timeout, "", "at once"}));
+  CHECK(judge(evaluating).exit_code == 14);
+}
+
 TEST_CASE("a person who says no ends the run as one who interrupts it") {
   RunState state;
   fold(state, event_of(CancelRequested{"user", "", "nothing was begun"}));

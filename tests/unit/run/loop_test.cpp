@@ -128,6 +128,56 @@ TEST_CASE("a second signal leaves at once") {
   CHECK(world.executor.waited_for.empty());
 }
 
+TEST_CASE("when the deadline passes nothing new begins, and what activates has the grace") {
+  World world;
+  const auto plan = fakes::make_plan(2);
+  Scheduler scheduler(plan, world.clock.now(), world.sink);
+  world.executor.script = {StepResult{1, {NodeResult{0}, NodeResult{1}}, {}}};
+  const LoopEnd end = run_loop(plan, scheduler, world.executor, world.emitter, world.clock,
+                               world.clock.now() + 10s);
+  CHECK(end.expired);
+  CHECK(world.executor.waited_for.at(0) == 10s);
+  CHECK(world.executor.waited_for.at(1) == 5s);
+  CHECK(world.executor.stops.at(0) == Stop::work);
+  CHECK(world.executor.stops.at(1) == Stop::abandon);
+  const auto cancels = world.events.of<event::CancelRequested>();
+  REQUIRE(cancels.size() == 2);
+  CHECK(cancels[0].source == "timeout");
+  CHECK(cancels[0].signal.empty());
+  CHECK(cancels[0].policy == "grace 6 s");
+  CHECK(cancels[1].source ==
+        "signal"); // the script's last word; a signal after it is the first one
+  CHECK(end.signal == SIGINT);
+  CHECK(world.executor.started.size() == 2); // build, and the first copy
+}
+
+TEST_CASE("a deadline that has passed before there is a step lets none begin") {
+  World world;
+  const auto plan = fakes::make_plan(2);
+  Scheduler scheduler(plan, world.clock.now(), world.sink);
+  const LoopEnd end =
+      run_loop(plan, scheduler, world.executor, world.emitter, world.clock, world.clock.now());
+  CHECK(end.expired);
+  CHECK(world.executor.started.empty());
+  const auto ended = world.events.of<event::NodeFinished>();
+  REQUIRE(ended.size() == 2);
+  CHECK(ended[0].outcome == event::Outcome::cancelled);
+}
+
+TEST_CASE("a single step is stopped by the deadline, and awaited") {
+  World world;
+  const auto deadline = world.clock.now() + 7s;
+  world.executor.script = {};
+  const auto end = run_single_step(Step{9, StepKind::evaluate, {}}, world.executor, world.emitter,
+                                   world.clock, deadline);
+  CHECK(end.expired);
+  CHECK(end.stopped());
+  CHECK(world.executor.waited_for.at(0) == 7s);
+  CHECK(world.executor.waited_for.at(1) == 23s); // to the heartbeat: it is told once
+  CHECK(world.executor.stops == std::vector<Stop>{Stop::work, Stop::work});
+  CHECK(world.events.of<event::CancelRequested>().at(0).source == "timeout");
+}
+
 TEST_CASE("a heartbeat names who is being worked on") {
   World world;
   const auto plan = fakes::make_plan(1);
