@@ -366,6 +366,11 @@ public:
     if (outcome.result.valid) {
       return outcome;
     }
+    if (host.refuses_sources) {
+      outcome.sources.process.status = 1;
+      outcome.sources.process.err = "error: no space left on device";
+      return outcome;
+    }
     if (host.while_building) {
       std::exchange(host.while_building, {})();
     }

@@ -71,6 +71,7 @@ struct FakeHost {
   std::set<std::string> built;   ///< by itself
   nix::BuildCapacity built_with; ///< what it was told for that
   std::function<void()> while_building = {};
+  bool refuses_sources = false; ///< of what it is to build
   FakeSudo sudo;
   std::set<std::string> store;
   std::map<std::string, std::vector<std::string>>

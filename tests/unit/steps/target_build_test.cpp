@@ -69,6 +69,17 @@ TEST_CASE("a build that fails on the target is a failure before anything is copi
   CHECK(told_build(harness).outcome == Outcome::failure);
 }
 
+TEST_CASE("what does not get to the target is no failure of the build") {
+  StepHarness harness({.remote_builds = {"system"}});
+  harness.host().refuses_sources = true;
+  harness.step(StepKind::build);
+  const auto result = harness.step(StepKind::copy);
+  CHECK(result.outcome == Outcome::error);
+  CHECK(result.reason == "copy-failed");
+  CHECK_THAT(result.message, Catch::Matchers::Contains("no space left on device"));
+  CHECK(harness.host().built.empty());
+}
+
 TEST_CASE("what a target has built already is not built again") {
   StepHarness harness({.remote_builds = {"system"}});
   harness.host().store.insert(StepHarness::new_closure("system"));
