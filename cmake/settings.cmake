@@ -28,6 +28,12 @@ if(BELAY_SANITIZE)
     target_compile_options(belay_settings INTERFACE -Wno-tsan)
   endif()
 endif()
+if(BELAY_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    message(FATAL_ERROR "libFuzzer comes with clang: bash tests/fuzz/run.sh configures this preset")
+  endif()
+  target_compile_options(belay_settings INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # belay_unite(target): with BELAY_UNITY its files are compiled a dozen at a time, in less than half
 # the time. For our own targets alone: libraries that are fetched stay as they are.

@@ -163,14 +163,14 @@ Artifact read_artifact(std::string_view text) {
   const json file = parse(text);
   check_seal(text);
   Artifact artifact;
-  artifact.belay = file.value("belay", std::string());
   try {
+    artifact.belay = file.at("belay").get<std::string>();
     for (const json& flake : file.at("flakes")) {
       artifact.flakes.push_back(read_flake(flake));
     }
     artifact.plan = plan::plan_from_json(file.at("plan"));
   } catch (const json::exception&) {
-    refuse("its flakes or its plan are missing");
+    refuse("who wrote it, its flakes or its plan are missing");
   } catch (const Error& error) {
     refuse("belay " + one_line(artifact.belay) + " wrote it, and this is " + std::string(version) +
            ", which knows other settings (" + error.message() +

@@ -111,6 +111,7 @@ TEST_CASE("a whole artifact of a belay with other settings is refused by their n
   CHECK(has(forged_refusal("/flakes/0", json::object()), "flakes"));
   CHECK(has(forged_refusal("/flakes", 1), "flakes"));
   CHECK(has(forged_refusal("/plan", nullptr), "plan: expected an object"));
+  CHECK(has(forged_refusal("/belay", 7), "who wrote it"));
   CHECK(forged_refusal("/belay", "9.9.9").empty());
 }
 
