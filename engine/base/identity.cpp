@@ -25,10 +25,9 @@ void put_digits(std::string& text, std::size_t at, std::size_t digits, long numb
 } // namespace
 
 std::string format_time(WallTime time) {
-  using namespace std::chrono_literals;
-  constexpr WallTime first = std::chrono::sys_days(0y / 1 / 1);
-  constexpr WallTime end = std::chrono::sys_days(10'000y / 1 / 1);
-  time = std::clamp(time, first, end - 1ms); // the form has no more
+  constexpr WallTime first = std::chrono::sys_days(std::chrono::year(0) / 1 / 1);
+  constexpr WallTime end = std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1);
+  time = std::clamp(time, first, end - std::chrono::milliseconds(1)); // the form has no more
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(time - day);

@@ -19,7 +19,7 @@ void feed(std::string_view text) {
             "no JSON of that shape: evaluation_failed");
     return;
   }
-  input.targets = {plan::Target{"."}};
+  input.targets = {plan::parse_target(".")};
   input.local_user = "me";
   check_plan(plan::resolve(input, problems), problems);
 }

@@ -31,7 +31,7 @@ void feed(std::string_view text) {
 
   plan::ResolveInput input;
   input.file = &file;
-  input.targets = {plan::Target{"."}};
+  input.targets = {plan::parse_target(".")};
   input.flakes = {plan::parse_flake_output(flake, ".", problems)};
   input.local_user = "me";
   check_plan(plan::resolve(input, problems), problems);
