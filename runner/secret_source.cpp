@@ -28,6 +28,7 @@ std::optional<std::string> fetch_secret(const std::optional<std::string>& variab
     if (!value || trim(*value).empty()) {
       throw Error(ErrorKind::secret, "the environment variable " + *variable + " is not set");
     }
+    keep_memory_private();
     return std::string(trim(*value));
   }
   if (file) {
@@ -36,6 +37,7 @@ std::optional<std::string> fetch_secret(const std::optional<std::string>& variab
       if (trim(text).empty()) {
         throw Error(ErrorKind::secret, *file + " is empty");
       }
+      keep_memory_private();
       return std::string(trim(text));
     } catch (const Error& error) {
       throw Error(ErrorKind::secret, error.message());

@@ -23,7 +23,7 @@ private:
 };
 
 /// The value of `variable`, else the content of `file`, without the white space around it; nullopt
-/// where neither is named. Throws Error{secret} that names the variable or file, never a value.
+/// where neither is named. From then on this process leaves no core dump. Throws Error{secret} that names the variable or file, never a value.
 std::optional<std::string> fetch_secret(const std::optional<std::string>& variable,
                                         const std::optional<std::string>& file,
                                         const Environment& environment);

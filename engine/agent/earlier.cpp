@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/earlier.h"
 
+#include "engine/agent/deploy_log.h"
 #include "engine/agent/fault_point.h"
 #include "engine/agent/requests.h"
 #include "engine/agent/status.h"
@@ -112,6 +113,14 @@ std::optional<Refusal> held_by_unreadable(const Host& host) {
   return std::nullopt;
 }
 
+/// It goes in any case: what is not kept of it now is lost.
+void keep_log_if_possible(const TransactionFiles& files) {
+  try {
+    keep_log(files);
+  } catch (const std::exception&) { // a full disk, say
+  }
+}
+
 bool something_happened(const Snapshot& snapshot) {
   return std::any_of(snapshot.profiles.begin(), snapshot.profiles.end(), [](const auto& profile) {
     return profile.state != State::prepared && profile.state != State::dry_run;
@@ -185,6 +194,7 @@ void sweep(const Host& host) {
                      host.clock.wall() - snapshot->view.closed_at >=
                          (snapshot->view.finished ? keep_finished_for : keep_for);
     if (never_was || old) {
+      keep_log_if_possible(files);
       const CutAround cut(Deed::sweep);
       std::error_code ignored;
       fs::remove_all(files.folder(), ignored);

@@ -30,7 +30,8 @@ constexpr std::array deed_names = {
     "take-canary",       "decide-confirmed",  "decide-expired",      "set-profile",
     "switch-generation", "delete-generation", "restore-link",        "remove-link",
     "write-mark",        "start-script",      "await-script",        "stop-leftovers",
-    "drop-roots",        "disarm-boot-unit",  "write-reported",      "sweep",
+    "drop-roots",        "disarm-boot-unit",  "write-reported",      "keep-log",
+    "sweep",
 };
 static_assert(deed_names.size() == static_cast<std::size_t>(Deed::sweep) + 1);
 

@@ -45,6 +45,7 @@ enum class Deed {
   drop_roots,
   disarm_boot_unit,
   write_reported,
+  keep_log,
   sweep,
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/activate_rs.h"
+#include "engine/agent/deploy_log.h"
 #include "engine/agent/fault_point.h"
 #include "engine/agent/host.h"
 #include "engine/agent/keep.h"
@@ -33,6 +34,8 @@ constexpr const char* help =
   belay-agent keep TX      own a transaction until it has ended (started by serve)
   belay-agent recover [TX] end what no living keeper owns: confirmed, or back to what ran before
   belay-agent status       how transactions on this machine stand; --json for programs
+  belay-agent status --log [TX]
+                           what was done in the last deploys, or in one, and what its scripts printed
 
 Options
   --state-directory DIR    where transactions are kept (default: $NIX_STATE_DIR/belay for root,
@@ -51,6 +54,7 @@ struct Options {
   std::optional<std::string> transaction;
   std::optional<std::filesystem::path> state_directory;
   bool json = false;
+  bool log = false;
   bool restart = false;
 };
 
@@ -65,6 +69,8 @@ Options parse(const std::vector<std::string>& words) {
       options.state_directory = words[++i];
     } else if (words[i] == "--json") {
       options.json = true;
+    } else if (words[i] == "--log") {
+      options.log = true;
     } else if (words[i] == "--restart") {
       options.restart = true;
     } else if (words[i] == "--help" || words[i] == "--version") {
@@ -104,6 +110,16 @@ int keep(const Options& options, belay::ProcessRunner& processes, belay::Clock& 
                          : agent::keep(files_of(options), verb, processes, clock);
 }
 
+int print_log(const Options& options) {
+  if (!options.transaction) {
+    print(agent::all_deploy_logs(state_directory(options)));
+    return 0;
+  }
+  const auto log = agent::deploy_log(files_of(options));
+  print(log.value_or(""));
+  return log ? 0 : 1;
+}
+
 int run(const Options& options) {
   belay::PosixProcessRunner processes;
   belay::SystemClock clock;
@@ -121,6 +137,8 @@ int run(const Options& options) {
     return keep(options, processes, clock);
   } else if (options.verb == "recover") {
     return agent::recover_all(state_directory(options), processes);
+  } else if (options.verb == "status" && options.log) {
+    return print_log(options);
   } else if (options.verb == "status") {
     print(options.json ? agent::describe_all_as_json(state_directory(options), clock)
                        : agent::describe_all(state_directory(options), clock));

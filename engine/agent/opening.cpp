@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace belay::agent {
 
@@ -131,6 +132,28 @@ void Opening::record_transaction() {
   record_.surroundings = host_.surroundings;
 }
 
+/// In a folder that somebody else may write to, what we read and what we set is up to him.
+std::optional<Refusal> Opening::check_folder(const fs::path& folder) {
+  struct stat facts {};
+  if (stat(folder.c_str(), &facts) != 0) {
+    return std::nullopt; // a dry run on a new host: nothing is set
+  }
+  if (facts.st_uid != geteuid()) {
+    return Refusal{"system",
+                   "the profile's folder " + folder.string() + " belongs to user " +
+                       std::to_string(facts.st_uid) + ", not to " + host_.user +
+                       ": deploy it as its owner",
+                   {}};
+  }
+  if ((facts.st_mode & S_IWOTH) != 0) {
+    return Refusal{"system",
+                   "everybody may write to the profile's folder " + folder.string() +
+                       ": take that away from others",
+                   {}};
+  }
+  return std::nullopt;
+}
+
 std::optional<Refusal> Opening::record_profile(const PrepareRequest::Profile& wanted) {
   RecordedProfile profile{.wanted = wanted};
   profile.path = profile_path_for(wanted, host_.user, host_.surroundings.environment);
@@ -142,6 +165,9 @@ std::optional<Refusal> Opening::record_profile(const PrepareRequest::Profile& wa
   if (wanted.mode != Mode::dry) {
     const CutAround cut(Deed::make_profile_folder);
     fs::create_directories(fs::path(profile.path).parent_path()); // umask is 022
+  }
+  if (auto refusal = check_folder(fs::path(profile.path).parent_path())) {
+    return refusal;
   }
   const auto reading = profiles_.read(profile.path);
   profile.link = reading.link;

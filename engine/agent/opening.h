@@ -30,6 +30,7 @@ private:
   std::optional<Refusal> try_to_open();
   void make_folder() const;
   void record_transaction();
+  std::optional<Refusal> check_folder(const std::filesystem::path& folder);
   std::optional<Refusal> record_profile(const PrepareRequest::Profile& wanted);
   std::vector<Root> wanted_roots() const;
   std::optional<Refusal> root_all();

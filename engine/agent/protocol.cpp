@@ -58,6 +58,11 @@ Json body_json(const AbandonRequest& request) {
 Json body_json(const FinishRequest& request) {
   return about_transaction("finish", request);
 }
+Json body_json(const LogRequest& request) {
+  auto json = about_transaction("log", request);
+  json["offset"] = request.offset;
+  return json;
+}
 
 template <class T> T profile_request(const Json& json) {
   return T{text_at(json, "transaction"), text_at(json, "profile")};
@@ -88,6 +93,9 @@ RequestBody request_body_from(const Json& json) {
   }
   if (kind == "finish") {
     return transaction_request<FinishRequest>(json);
+  }
+  if (kind == "log") {
+    return LogRequest{text_at(json, "transaction"), integer_at(json, "offset")};
   }
   throw Error(ErrorKind::protocol, "unknown request \"" + kind + "\"");
 }
@@ -137,6 +145,9 @@ Json body_json(const Refusal& refusal) {
           {"message", refusal.message},
           {"details", details_json(refusal.details)}};
 }
+Json body_json(const LogPart& part) {
+  return {{"kind", "log"}, {"text", part.text}};
+}
 
 TransactionStatus transaction_status_from(const Json& json) {
   TransactionStatus status{.transaction = text_at(json, "transaction"),
@@ -172,6 +183,9 @@ ReplyBody reply_body_from(const Json& json) {
   if (kind == "refusal") {
     return Refusal{text_at(json, "reason"), text_at(json, "message"),
                    details_from(object_at(json, "details"))};
+  }
+  if (kind == "log") {
+    return LogPart{text_at(json, "text")};
   }
   throw Error(ErrorKind::protocol, "unknown reply \"" + kind + "\"");
 }

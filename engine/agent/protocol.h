@@ -115,8 +115,14 @@ struct FinishRequest {
   std::string transaction;
 };
 
+/// For the log of a deploy, part by part. An agent that keeps none refuses it as unknown.
+struct LogRequest {
+  std::string transaction;
+  std::int64_t offset = 0; ///< in bytes
+};
+
 using RequestBody = std::variant<PrepareRequest, ActivateRequest, ConfirmRequest, StateRequest,
-                                 RevokeRequest, AbandonRequest, FinishRequest>;
+                                 RevokeRequest, AbandonRequest, FinishRequest, LogRequest>;
 struct Request {
   std::int64_t id = 0;
   RequestBody body;
@@ -197,7 +203,11 @@ struct Refusal {
   std::map<std::string, std::string> details;
 };
 
-using ReplyBody = std::variant<TransactionStatus, Accepted, Decision, Refusal>;
+struct LogPart {
+  std::string text; ///< empty = there is no more
+};                  ///< reply to log
+
+using ReplyBody = std::variant<TransactionStatus, Accepted, Decision, Refusal, LogPart>;
 struct Reply {
   std::int64_t id = 0;
   ReplyBody body;

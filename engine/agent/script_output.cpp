@@ -36,6 +36,10 @@ bool punch_hole(int fd, std::int64_t end) {
 #endif
 }
 
+std::string not_shown(std::int64_t bytes) {
+  return "[" + format_bytes(static_cast<std::uint64_t>(bytes)) + " of output are not shown]";
+}
+
 } // namespace
 
 ScriptOutputFile::ScriptOutputFile(const std::filesystem::path& path, std::int64_t cap)
@@ -63,6 +67,21 @@ std::string ScriptOutputFile::tail(std::size_t bytes) const {
                     size);
 }
 
+std::string output_tail(const std::filesystem::path& path, std::size_t limit) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) {
+    return {};
+  }
+  const auto size = size_of(fd.get());
+  const auto from = std::max<std::int64_t>(0, size - static_cast<std::int64_t>(limit));
+  const auto text = read_range(fd.get(), from, size);
+  if (from == 0) {
+    return text;
+  }
+  const auto lines = tail(text, limit - 1); // from the start of one
+  return not_shown(size - static_cast<std::int64_t>(lines.size())) + "\n" + std::string(lines);
+}
+
 ScriptOutputReader::ScriptOutputReader(std::filesystem::path path, Options options)
     : path_(std::move(path)), options_(options) {
   std::error_code missing;
@@ -73,8 +92,7 @@ ScriptOutputReader::ScriptOutputReader(std::filesystem::path path, Options optio
 }
 
 void ScriptOutputReader::skip_to(std::int64_t offset, std::vector<std::string>& lines) {
-  lines.push_back("[" + format_bytes(static_cast<std::uint64_t>(offset - offset_)) +
-                  " of output are not shown]");
+  lines.push_back(not_shown(offset - offset_));
   offset_ = offset;
   line_.clear();
 }

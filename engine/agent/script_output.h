@@ -3,6 +3,7 @@
 
 #include "engine/base/file.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -27,6 +28,10 @@ private:
   std::int64_t cap_;
   std::int64_t hole_end_ = 0;
 };
+
+/// The last `limit` bytes of what was printed into it, led by a line about what is left out; empty
+/// where there is no such file.
+std::string output_tail(const std::filesystem::path& path, std::size_t limit);
 
 /// serve's side. One thread.
 class ScriptOutputReader {

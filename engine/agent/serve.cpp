@@ -2,6 +2,7 @@
 #include "engine/agent/serve.h"
 
 #include "engine/agent/ask.h"
+#include "engine/agent/deploy_log.h"
 #include "engine/agent/line_reader.h"
 #include "engine/agent/output_channel.h"
 #include "engine/agent/prepare.h"
@@ -10,6 +11,8 @@
 #include "engine/agent/teller.h"
 #include "engine/agent/version.h"
 #include "engine/base/error.h"
+
+#include <algorithm>
 
 namespace belay::agent {
 
@@ -39,6 +42,16 @@ private:
       const auto now = take_snapshot(files, host_.clock); // a day old, it may just have been swept
       return now ? ReplyBody(status_of(*now)) : unknown_transaction(request.transaction);
     });
+  }
+
+  ReplyBody on(const LogRequest& request) {
+    if (!is_transaction_id(request.transaction)) {
+      return unknown_transaction(request.transaction);
+    }
+    const auto log = deploy_log({host_.state_directory, request.transaction});
+    const auto offset = static_cast<std::size_t>(std::max<std::int64_t>(0, request.offset));
+    return log ? ReplyBody(LogPart{std::string(log_part(*log, offset))})
+               : unknown_transaction(request.transaction);
   }
 
   ReplyBody on(const ConfirmRequest& request);

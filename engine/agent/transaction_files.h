@@ -13,7 +13,11 @@
 // Where a transaction lives on the disk. The state directory belongs to one user, is 0700 and never
 // reached through a symlink: no name in it can be made by anybody else. In it stand `mutex`, which
 // whoever opens or recovers transactions holds for a moment, and one folder a transaction, named by
-// its random id:
+// its random id. Beside them
+//
+//   logs/             of deploys whose folders are gone (deploy_log.h)
+//
+// and in each folder
 //
 //   record.json       what was asked and what there was before; complete or absent
 //   journal           what was done (journal.h); written by the keeper alone

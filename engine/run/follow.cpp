@@ -2,6 +2,7 @@
 #include "engine/run/follow.h"
 
 #include "engine/base/error.h"
+#include "engine/run/agent_log.h"
 
 #include <algorithm>
 
@@ -88,7 +89,7 @@ void Follow::adopt(AgentLink link) {
 }
 
 void Follow::lose(const Error& error) {
-  stale_ = true;
+  stale_ = was_lost_ = true;
   owner_.link.client.reset();
   stages_.tell(event::LogLine{"ssh", error.message(), std::nullopt, true}, event::Level::warn);
 }
@@ -156,6 +157,15 @@ void Follow::ask(const Wait& wait) {
   }
   stale_ = false;
   take(status_of(*status, profile_.name));
+}
+
+void Follow::tell_log(const Wait& wait) {
+  try {
+    ensure_link(wait);
+    stages_.log(agent_log_stream, read_agent_log(*owner_.link.client, owner_.transaction, wait));
+  } catch (const Error& error) {
+    stages_.log("agent", std::string("the log of the target cannot be had: ") + error.what());
+  }
 }
 
 agent::ProfileStatus Follow::until(const std::function<bool(const agent::ProfileStatus&)>& settled,

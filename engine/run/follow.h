@@ -29,6 +29,10 @@ public:
   const std::optional<agent::ProfileStatus>& latest() const { return latest_; }
   /// Forgets it: a request was sent that makes it out of date.
   void forget() { latest_.reset(); }
+  /// Whether what the target told may have missed us.
+  bool was_lost() const { return was_lost_; }
+  /// Tells the target's own log of the transaction; only says so where that cannot be had.
+  void tell_log(const Wait& wait);
   /// The next until() asks before it listens.
   void distrust() { stale_ = true; }
   void take(agent::ProfileStatus status);
@@ -71,6 +75,7 @@ private:
   std::optional<agent::ProfileStatus> latest_;
   bool unproven_ = false; ///< the link is fresh and nothing was answered over it yet
   bool stale_ = false;    ///< something may have been told that did not reach us: ask
+  bool was_lost_ = false;
   Duration delay_{};
 };
 

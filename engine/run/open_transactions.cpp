@@ -3,6 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "engine/run/agent_log.h"
 #include "engine/run/lock_turn.h"
 
 #include <algorithm>
@@ -138,7 +139,7 @@ private:
     }
     require_boot_default(profiles, *status);
     require_mode(first, *status);
-    tell_earlier(*status);
+    tell_earlier(*owners.front(), *status);
     for (const auto* profile : profiles) {
       of_.stages.start(*profile, Stage::lock);
       event::StageFinished done;
@@ -226,7 +227,7 @@ private:
     }
   }
 
-  void tell_earlier(const agent::TransactionStatus& status) {
+  void tell_earlier(Owner& owner, const agent::TransactionStatus& status) {
     for (const auto& earlier : status.earlier) {
       for (const auto& profile : earlier.profiles) {
         event::Draft found{event::EarlierResolved{earlier.run, earlier.transaction,
@@ -237,6 +238,19 @@ private:
                            {}};
         found.subject = {of_.node.name, profile.name, Stage::lock};
         of_.stages.tell(std::move(found));
+      }
+      tell_log(owner, earlier.transaction);
+    }
+  }
+
+  /// Nobody may have seen how that went.
+  void tell_log(Owner& owner, const std::string& transaction) {
+    try {
+      of_.stages.log(agent_log_stream, read_agent_log(*owner.link.client, transaction,
+                                                      Wait::at_most(silence_limit, of_.cancel)));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::protocol) { // else its agent keeps none
+        throw;
       }
     }
   }

@@ -17,6 +17,7 @@ namespace {
 
 constexpr Duration verify_limit = std::chrono::seconds(30);
 constexpr Duration abandon_limit = std::chrono::seconds(1);
+constexpr Duration log_limit = std::chrono::seconds(10);
 
 std::string script_end(const agent::ProfileStatus& status) {
   if (!status.message.empty()) {
@@ -70,7 +71,12 @@ ProfileResult ProfileActivation::run() {
       return std::move(result_);
     }
     if (const auto activated = activate()) {
-      settle(activated->state == State::awaiting_confirm ? confirm(*activated) : *activated);
+      const auto end =
+          activated->state == State::awaiting_confirm ? confirm(*activated) : *activated;
+      if (follow_.was_lost()) { // before the stage ends, so that it is in its report
+        follow_.tell_log(Wait::at_most(log_limit, context_.abandon()));
+      }
+      settle(end);
     }
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::cancelled) {

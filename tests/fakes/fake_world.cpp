@@ -261,6 +261,9 @@ agent::ReplyBody FakeWorld::handle(FakeHost& host, const std::string& place,
     if (host.fails_after_revoke) {
       return agent::Refusal{"system", "out of file descriptors", {}};
     }
+  } else if (const auto* log = std::get_if<agent::LogRequest>(&body)) {
+    const auto from = std::min(static_cast<std::size_t>(log->offset), host.log.size());
+    return agent::LogPart{host.log.substr(from, 7)};
   } else if (std::holds_alternative<agent::AbandonRequest>(body)) {
     transaction.abandoned = true;
   } else {

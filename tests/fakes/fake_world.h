@@ -60,6 +60,7 @@ struct FakeHost {
   bool fails_after_revoke = false; ///< it obeys, and its reply is a refusal
   bool confirms_by_itself = false; ///< as if a confirmation had won whose reply was lost
   int refused_logins = 0;          ///< so many of the next confirm logins
+  std::string log = "what the host did\n"; ///< of each transaction
   std::string lock_holder;         ///< another run that holds the lock
   int lock_meetings = -1;          ///< so many requests meet it, then it is free; -1: all
   std::map<std::string, std::string> lock_details; ///< beside the run

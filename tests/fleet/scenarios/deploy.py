@@ -4,11 +4,12 @@
 import os
 import pathlib
 import re
+import time
 
 from fleet import check, world
 from fleet.flake import node, package, profile
 from fleet.fleet import each_nix, hosts
-from fleet.runner import FOLDER, deploy
+from fleet.runner import FOLDER, deploy, start
 
 TIMED = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{12}Z (debug|info |warn |error) ")
 
@@ -108,3 +109,44 @@ def logs_for_people(fleet):
                  " web-1/system activate: activation| no colour"]:
         assert any(line.endswith(text) for line in lines), lines
         assert any(line.endswith(text) and TIMED.match(line) for line in console), run.console()
+
+
+LAST = 14_000_000 # numbers up to here, a line each, are 115 MB
+AGENTS_PEAK = """for p in /proc/[0-9]*; do
+  ! grep -qa belay-agent $p/cmdline || grep VmHWM $p/status >>/var/lib/peaks
+done
+du --block-size=1K /nix/var/nix/belay/*/0/output >/var/lib/output-size
+"""
+ONES_PEAK = 32 * 1024 # KiB; twice what it takes
+
+
+def peak_of(pid):
+    """KiB of memory that a process had at most so far; 0 where it has ended."""
+    try:
+        lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return max([0, *(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))])
+
+
+@hosts(1)
+def hundred_megabytes_of_output(fleet):
+    """The script is not held up, memory and disk stay small on both sides, and the end is kept."""
+    [web] = fleet
+    run = start({"web-1": node(web, package("bad", f"seq {LAST}\n{AGENTS_PEAK}exit 4\n"))})
+    runner = 0
+    while run.process.poll() is None:
+        runner = max(runner, peak_of(run.process.pid))
+        time.sleep(0.01)
+    check.ended(run.wait(), 11)
+    agents = [int(line.split()[1]) for line in web.read("/var/lib/peaks").splitlines()]
+    disk = int(web.read("/var/lib/output-size").split()[0])
+    print(f"peaks in KiB: runner {runner}, agents {agents}; on disk {disk}", flush=True)
+    assert 0 < runner < ONES_PEAK and len(agents) >= 2 and max(agents) < ONES_PEAK, "memory"
+    assert disk < 16 * 1024, "what is kept of it on the host"
+    text = "\n".join(event["data"]["text"] for event in run.select("log", stream="activation"))
+    assert " of output are not shown]" in text, "that something was left out"
+    end = "\n".join(map(str, range(LAST - 7000, LAST + 1)))
+    assert end in text, "the last 64 KiB"
+    body = (run.out / "junit.xml").read_text()
+    assert end[-48 * 1024:] in body, "the same in JUnit"

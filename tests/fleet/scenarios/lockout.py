@@ -50,3 +50,7 @@ def cable_pulled_during_the_script(fleet):
     check.rolled_back(check.ended(run.wait(), 11), web, "confirm-timeout", 2, 1)
     check.runs(web, 1, "good", "good slow good")
     check.reachable(web)
+    [told] = run.select("log", stream="agent-log")
+    for what in ["system: awaiting-confirm", "confirm-timeout", "| activating slow"]:
+        assert what in told["data"]["text"], f"{what}: {told['data']['text']}"
+    assert "system: awaiting-confirm" in (run.out / "junit.xml").read_text(), "JUnit"

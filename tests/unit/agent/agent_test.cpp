@@ -285,6 +285,36 @@ TEST_CASE("agent: refusals change nothing") {
   prepared(agent, {system_of(good)}); // and the conversation goes on
 }
 
+TEST_CASE("agent: a profile in a folder that others may write to is refused, and nothing changes") {
+  if (left_out()) {
+    return;
+  }
+  NixWorld world;
+  const auto folder = world.path("elsewhere");
+  fs::create_directory(folder);
+  Conversation agent(world);
+  auto profile = system_of(world.generation("good", "true"));
+  profile.profile_path = (folder / "app").string();
+  const auto ask = [&] {
+    return refusal_of(agent.ask(PrepareRequest{.run = "r", .profiles = {profile}})).message;
+  };
+  SECTION("everybody") {
+    fs::permissions(folder, fs::perms::all);
+    CHECK(ask().find("everybody may write") != std::string::npos);
+  }
+  SECTION("its owner") {
+    if (geteuid() != 0) {
+      return;
+    }
+    REQUIRE(chown(folder.c_str(), 65534, 65534) == 0);
+    CHECK(ask().find("belongs to user 65534") != std::string::npos);
+  }
+  CHECK(fs::is_empty(folder));
+  for (const auto& entry : fs::directory_iterator(world.state_directory())) {
+    CHECK(entry.path().filename() == "mutex");
+  }
+}
+
 TEST_CASE("agent: heartbeats come while nothing happens") {
   if (left_out()) {
     return;

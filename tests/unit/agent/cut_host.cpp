@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::chrono::seconds patience{60};
-constexpr std::chrono::milliseconds pause{2};
+constexpr std::chrono::milliseconds pause{8}; // each look reads all of /proc
 
 [[noreturn]] void fail(const std::string& what) {
   throw Error(ErrorKind::internal, what);

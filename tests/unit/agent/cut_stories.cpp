@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/agent/cut_stories.h"
 
+#include "engine/agent/journal.h"
+#include "engine/agent/record.h"
+#include "engine/agent/transaction_files.h"
 #include "engine/base/error.h"
 
 #include <algorithm>
@@ -128,6 +131,15 @@ void revoked(const CutHost& host, bool by_others) {
   deploy.revoke().until(by_others ? State::superseded : State::rolled_back).finish();
 }
 
+/// One that ended long ago.
+void leave_old_transaction(const CutHost& host) {
+  const TransactionFiles files(host.world().state_directory(), "00000000000000aa");
+  Record record;
+  record.transaction = files.id();
+  write_record(files.record(), record);
+  JournalFile(files.journal()).append({.step = Step::closed});
+}
+
 /// One folder whose prepare died, one transaction that nobody kept and `recover` ended.
 void after_accidents(const CutHost& host) {
   {
@@ -136,6 +148,7 @@ void after_accidents(const CutHost& host) {
     host.end_agents();
   }
   host.recover();
+  leave_old_transaction(host);
   std::filesystem::create_directory(host.world().state_directory() / "0123456789abcdef");
   good(host, "new");
 }

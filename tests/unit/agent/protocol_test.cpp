@@ -101,6 +101,7 @@ TEST_CASE("protocol: requests come back as they went") {
   CHECK(round_trip(ActivateRequest{"tx", awkward}).profile == awkward);
   CHECK(round_trip(ConfirmRequest{"tx", "p"}).transaction == "tx");
   CHECK(round_trip(StateRequest{"tx"}).transaction == "tx");
+  CHECK(round_trip(LogRequest{"tx", 8192}).offset == 8192);
   CHECK(round_trip(RevokeRequest{"tx", "p"}).profile == "p");
   CHECK(round_trip(AbandonRequest{"tx"}).transaction == "tx");
   CHECK(round_trip(FinishRequest{"tx"}).transaction == "tx");

@@ -9,6 +9,11 @@
 
 #include <cstdlib>
 #include <map>
+#include <sys/wait.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 using namespace belay;
 using namespace belay::runner;
@@ -73,6 +78,26 @@ TEST_CASE("a variable that holds a secret is asked for twice, and inherited by n
   CHECK(std::getenv("BELAY_TEST_HOOK") == nullptr);
   CHECK(fetch_webhook(webhook, take).url == "https://h.example/x");
 }
+
+#ifdef __linux__
+TEST_CASE("whoever has fetched a secret leaves no core dump") {
+  for (const bool from_file : {false, true}) {
+    const TemporaryDirectory folder("/tmp/belay-test-");
+    replace_file(folder.path() / "secret", "whsec_fromfile\n");
+    const auto environment = environment_of({{"HOOK", "https://h.example/x"}});
+    const pid_t child = fork(); // it cannot be taken back
+    if (child == 0) {
+      const int before = prctl(PR_GET_DUMPABLE);
+      from_file ? fetch_secret({}, (folder.path() / "secret").string(), environment)
+                : fetch_secret("HOOK", {}, environment);
+      _exit(before == 1 && prctl(PR_GET_DUMPABLE) == 0 ? 0 : 1);
+    }
+    int status = -1;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+  }
+}
+#endif
 
 TEST_CASE("a webhook's URL and secret come from where the plan says") {
   const TemporaryDirectory folder("/tmp/belay-test-");

@@ -29,6 +29,16 @@ State state_of(StepHarness& harness) {
   return harness.host().transactions.begin()->second.profiles.front().state;
 }
 
+/// What was told of the target's own log.
+std::string agent_logs(const StepHarness& harness) {
+  std::string text;
+  for (const auto& draft : harness.told) {
+    const auto* log = std::get_if<belay::event::LogLine>(&draft.payload);
+    text += log != nullptr && log->stream == "agent-log" ? log->text : "";
+  }
+  return text;
+}
+
 } // namespace
 
 TEST_CASE("a good deploy is confirmed over a connection of its own and read back") {
@@ -43,6 +53,7 @@ TEST_CASE("a good deploy is confirmed over a connection of its own and read back
   CHECK(harness.host().confirm_connections == 1);
   CHECK(current(harness) == StepHarness::new_closure("system"));
   CHECK(harness.ended("system", Stage::confirm).details.at("confirm_path") == "direct");
+  CHECK(agent_logs(harness).empty());
   CHECK(harness.step(StepKind::finish).outcome == Outcome::success);
   CHECK(harness.host().transactions.begin()->second.finished);
 }
@@ -112,6 +123,7 @@ TEST_CASE("a network that is cut comes back with the old generation and the verd
   script(harness, {.cuts_network = true});
   harness.bring_over();
   const auto result = harness.step(StepKind::activate);
+  CHECK(agent_logs(harness) == "what the host did\n");
   CHECK(result.outcome == Outcome::failure);
   CHECK(result.reason == "confirm-timeout");
   CHECK(result.rollback == Rollback::succeeded);
@@ -125,6 +137,7 @@ TEST_CASE("connections that die in the activation do not matter: a new one confi
   INFO(result.message);
   CHECK(result.outcome == Outcome::success);
   CHECK(state_of(harness) == State::confirmed);
+  CHECK(agent_logs(harness) == "what the host did\n"); // what it told meanwhile went nowhere
 }
 
 TEST_CASE("a confirmation whose answer is lost is asked for again, not doubted") {
