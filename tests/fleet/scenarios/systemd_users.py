@@ -2,7 +2,7 @@
 """Who is not root, on a host that systemd manages: what happens to his deploy when his login ends."""
 
 from fleet import check
-from fleet.flake import node, package
+from fleet.flake import node, package, profile
 from fleet.fleet import hosts
 from fleet.runner import deploy
 from fleet.systemd_host import SystemdHost
@@ -84,4 +84,18 @@ def root_by_sudo(fleet):
     assert group_of(web, "belay-agent keep").startswith("/system.slice/belay-"), "group"
     check.rolled_back(check.ended(deploy(nodes("bad", LOGS_OUT + "exit 4\n")), 11), web,
                       "activation", 3, 2)
+    web.nothing_left()
+
+
+@hosts(1, SystemdHost)
+def by_run0(fleet):
+    """systemd's own sudo: each agent is a unit of the owner's, and root needs no polkit for that."""
+    [web] = fleet
+    web.serve_nix(trusted_users=["app"])
+    tell = "echo $(id -un) $HOME >/home/app/who\n"
+    plan = {"web-1": node(web, sudo="run0 -u", profiles={
+        "site": profile(package("one", tell), user="app")})}
+    check.ended(deploy(plan), 0)
+    check.equal(web.read("/home/app/who").split(), ["app", "/home/app"], "who ran it")
+    check.equal(check.installed(web, "site", "app"), (1, "one"), "profile")
     web.nothing_left()
