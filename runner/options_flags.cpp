@@ -125,7 +125,7 @@ std::vector<Flag> make_flags() {
        "sudoPasswordFile): nobody is asked.",
        flag(setting(&Settings::interactive_sudo))},
       {"--temp-path", 0, "PATH", loading, group_settings,
-       "Without effect, for deploy-rs's sake: belay leaves no file in a shared folder.",
+       "Used for nothing: deploy-rs puts its canary there, belay confirms without one.",
        text(setting(&Settings::temp_path))},
 
       {"--events", 0, "PATH|-|fd:N", run_only, group_reports,

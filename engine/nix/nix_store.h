@@ -87,11 +87,15 @@ struct CopyOutcome {
   std::vector<std::string> copied; ///< store paths that went over
 };
 
-/// How much a target builds at once, as its own nix.conf says; the defaults are Nix's.
+/// How a target builds, as its own nix.conf says; the defaults are Nix's.
 struct BuildCapacity {
   unsigned jobs = 1;
   unsigned cores = 0;                    ///< 0 = all that there are
   std::vector<std::string> systems = {}; ///< that it builds for; empty = not known
+  std::chrono::seconds silence{0};       ///< after which a build is ended; 0 = never
+  bool substitute = true;
+  bool fallback = false; ///< builds what a cache failed to give
+  bool keep_failed = false;
 };
 
 /// A build by the target's Nix, through the tunnel to its store.

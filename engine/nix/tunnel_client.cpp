@@ -43,8 +43,12 @@ std::string sent_for_copy(bool substitute) {
 }
 
 std::string sent_for_build(const BuildCapacity& capacity) {
+  const auto said = [](bool value) { return std::string(value ? "true\n" : "false\n"); };
   return "max-jobs = " + std::to_string(capacity.jobs) +
-         "\ncores = " + std::to_string(capacity.cores) + "\n";
+         "\ncores = " + std::to_string(capacity.cores) +
+         "\nmax-silent-time = " + std::to_string(capacity.silence.count()) +
+         "\nsubstitute = " + said(capacity.substitute) + "fallback = " + said(capacity.fallback) +
+         "keep-failed = " + said(capacity.keep_failed);
 }
 
 } // namespace belay::nix

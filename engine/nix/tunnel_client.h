@@ -38,8 +38,9 @@ private:
 /// `builders-use-substitutes`, without which Nix 2.8 ignores `--substitute-on-destination`.
 std::string sent_for_copy(bool substitute);
 
-/// The target's own `max-jobs` and `cores`: the client sends a value of each in any case, and its
-/// own would be the runner's.
+/// The target's own `max-jobs`, `cores`, `max-silent-time`, `substitute`, `fallback` and
+/// `keep-failed`: the client sends a value of each in any case (Nix, remote-store.cc, setOptions),
+/// and its own would be the runner's, or Nix's default.
 std::string sent_for_build(const BuildCapacity& capacity);
 
 } // namespace belay::nix

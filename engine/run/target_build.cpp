@@ -22,7 +22,8 @@ constexpr Duration question_limit = std::chrono::seconds(60);
 constexpr const char* capacity_command =
     "sh -c 'PATH=$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:"
     "$HOME/.nix-profile/bin; nix --extra-experimental-features nix-command show-config 2>/dev/null "
-    "| grep -E \"^(max-jobs|cores|system|extra-platforms|builders) = \"; "
+    "| grep -E \"^(max-jobs|cores|max-silent-time|substitute|fallback|keep-failed|system"
+    "|extra-platforms|builders) = \"; "
     "test ! -s /etc/nix/machines || echo machines = /etc/nix/machines'";
 
 /// Nix's default, a file that mostly is not there.
@@ -30,6 +31,29 @@ constexpr std::string_view usual_builders = "@/etc/nix/machines";
 
 void read_number(const std::string& word, unsigned& number) {
   std::from_chars(word.data(), word.data() + word.size(), number);
+}
+
+/// Settings of one word each. False for what is none of them.
+bool read_setting(const std::string& key, const std::string& word, nix::BuildCapacity& capacity) {
+  const bool on = word == "true";
+  if (key == "max-jobs") {
+    read_number(word, capacity.jobs);
+  } else if (key == "cores") {
+    read_number(word, capacity.cores);
+  } else if (key == "max-silent-time") {
+    unsigned seconds = 0;
+    read_number(word, seconds);
+    capacity.silence = std::chrono::seconds(seconds);
+  } else if (key == "substitute") {
+    capacity.substitute = on;
+  } else if (key == "fallback") {
+    capacity.fallback = on;
+  } else if (key == "keep-failed") {
+    capacity.keep_failed = on;
+  } else {
+    return false;
+  }
+  return true;
 }
 
 class TargetBuild {
@@ -97,11 +121,10 @@ nix::BuildCapacity capacity_from(const std::string& settings) {
       continue;
     }
     const auto& key = words[0];
-    if (key == "max-jobs") {
-      read_number(words[2], capacity.jobs);
-    } else if (key == "cores") {
-      read_number(words[2], capacity.cores);
-    } else if (key == "system" || key == "extra-platforms") {
+    if (read_setting(key, words[2], capacity)) {
+      continue;
+    }
+    if (key == "system" || key == "extra-platforms") {
       capacity.systems.insert(capacity.systems.end(), words.begin() + 2, words.end());
     } else if (key == "machines" || (key == "builders" && words[2] != usual_builders)) {
       others_build = true;

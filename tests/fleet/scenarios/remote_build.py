@@ -170,3 +170,18 @@ def a_stranger_may_build(fleet):
     check.equal(check.installed(web, "site", "app"), (1, "one"), "profile")
     check.equal(check.activated(web), ["one-of-web-1"], "activations")
     not_on_the_runner("one")
+
+
+@each_nix
+@hosts(1)
+def by_the_settings_of_its_host(fleet, *arguments):
+    """Its own nix.conf counts: a builder that says nothing is ended after as long as it allows."""
+    web = fleet["web-1"]
+    give_secret(web)
+    with open(web.path("/etc/nix/nix.conf"), "a", encoding="utf-8") as settings:
+        settings.write("max-silent-time = 1\n")
+    run = check.ended(deploy(nodes(fleet, "one", before="sleep 60;"), *arguments), 21)
+    [stage] = run.select("stage.finished", node="web-1", stage="build")
+    assert "silen" in stage["msg"], stage["msg"]
+    check.untouched(web)
+    check.quiet(web)

@@ -140,4 +140,11 @@ TEST_CASE("what a target does not say of its capacity is Nix's default") {
     CHECK(none.cores == 0);
   }
   CHECK(belay::run::capacity_from("max-jobs = 0\n").jobs == 0); // it builds nothing by itself
+  const auto none = belay::run::capacity_from("");
+  CHECK(none.silence == std::chrono::seconds(0));
+  CHECK((none.substitute && !none.fallback && !none.keep_failed));
+  const auto own = belay::run::capacity_from("max-silent-time = 90\nsubstitute = false\n"
+                                             "fallback = true\nkeep-failed = true\n");
+  CHECK(own.silence == std::chrono::seconds(90));
+  CHECK((!own.substitute && own.fallback && own.keep_failed));
 }
