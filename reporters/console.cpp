@@ -2,6 +2,7 @@
 #include "reporters/console.h"
 
 #include "engine/base/text.h"
+#include "engine/event/streams.h"
 #include "reporters/display_width.h"
 
 #include <algorithm>
@@ -130,6 +131,8 @@ struct ConsoleReporter::Lines {
   void operator()(const event::LogLine& p) const {
     if (event.level == event::Level::warn) // an error's log comes with its failure, at the end
       warn(p.text);
+    else if (p.stream == event::streams::progress || p.stream == event::streams::note)
+      console.say_note(event, p.text);
   }
   void operator()(const event::Heartbeat& p) const {
     constexpr std::size_t shown = 8;
@@ -216,6 +219,13 @@ void ConsoleReporter::say_builds(const RunState& state) {
     text = "cancelled";
   say(table_.format_wide("build", text, format_duration(builds_until_ - *builds_since_),
                          builds_failed_ > 0 ? "FAILED" : ""));
+}
+
+void ConsoleReporter::say_note(const Event& event, const std::string& text) {
+  constexpr std::size_t widest = 200;
+  const std::string about = event.subject.node.empty() ? "" : where(event.subject) + ": ";
+  const auto stage = event.subject.stage.value_or(Stage::build);
+  say(table_.format_wide(std::string(name_of(stage)), cut_to(one_line(about + text), widest), ""));
 }
 
 /// One line for each: it may have taken long, and nothing else tells of it before the node's end.

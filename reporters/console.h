@@ -37,6 +37,7 @@ private:
   void say_check(const event::CheckFinished& finished);
   void say_plan(const event::RunState& state);
   void say_builds(const event::RunState& state);
+  void say_note(const event::Event& event, const std::string& text);
   void say_build_there(const event::Event& event, const event::BuildFinished& built);
   void say_diagnostic(const event::Event& event, const event::DiagnosticFound& diagnostic);
   void say_profile(const event::NodeState& node, const event::ProfileState& profile, WallTime now);

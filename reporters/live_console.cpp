@@ -2,6 +2,7 @@
 #include "reporters/live_console.h"
 
 #include "engine/base/error.h"
+#include "engine/event/streams.h"
 #include "reporters/patient_write.h"
 
 #include <algorithm>
@@ -58,7 +59,10 @@ LiveConsole::~LiveConsole() {
 
 void LiveConsole::report(const event::Event& event, const event::RunState& state) {
   // What goes on stands in the frame; a list of it every half minute is for logs.
-  if (!std::holds_alternative<event::Heartbeat>(event.payload))
+  const auto* log = std::get_if<event::LogLine>(&event.payload);
+  const bool stands_in_frame = std::holds_alternative<event::Heartbeat>(event.payload) ||
+                               (log != nullptr && log->stream == event::streams::progress);
+  if (!stands_in_frame)
     lines_.report(event, state);
   {
     const std::scoped_lock lock(mutex_);

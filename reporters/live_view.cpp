@@ -2,6 +2,7 @@
 #include "reporters/live_view.h"
 
 #include "engine/base/text.h"
+#include "engine/event/streams.h"
 #include "reporters/display_width.h"
 
 #include <algorithm>
@@ -159,7 +160,8 @@ struct LiveView::Fold {
     view.bad_ += p.outcome == Outcome::failure || p.outcome == Outcome::error ? 1 : 0;
   }
   void operator()(const event::LogLine& p) const {
-    if (event.subject.stage == Stage::check && !view.run_stage_.name.empty())
+    if (event.subject.stage == Stage::check && p.stream != event::streams::progress &&
+        !view.run_stage_.name.empty())
       view.run_stage_.text = without_hidden(one_line(p.text));
   }
   void operator()(const event::Heartbeat&) const {}

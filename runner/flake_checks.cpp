@@ -5,6 +5,8 @@
 #include "engine/base/store_path.h"
 #include "engine/base/text.h"
 #include "engine/event/event_json.h"
+#include "engine/event/streams.h"
+#include "engine/run/build_watch.h"
 
 #include <algorithm>
 #include <memory>
@@ -30,6 +32,13 @@ std::string line_of(const nix::Progress& progress) {
   return progress.kind == nix::Progress::Kind::log ? progress.text : "";
 }
 
+event::Draft progress_line(std::string text) {
+  return {event::LogLine{event::streams::progress, std::move(text), std::nullopt, true},
+          checks(),
+          event::Level::info,
+          {}};
+}
+
 /// What a worker found out.
 struct Found {
   std::vector<nix::FailedCheck> failed;
@@ -38,7 +47,9 @@ struct Found {
 
 void run_checks(nix::NixStore& store, const nix::EvaluateRequest& request,
                 run::StepContext& context, Found& found) {
+  run::BuildWatch watch([&](const std::string& text) { context.tell(progress_line(text)); });
   const auto tell = [&](const nix::Progress& progress) {
+    watch.take(progress);
     if (const auto text = line_of(progress); !text.empty()) {
       for (auto& draft : event::split_log("nix", text, checks(), event::Level::debug)) {
         context.tell(std::move(draft));
@@ -89,6 +100,7 @@ std::string message_of(const event::CheckFinished& finished) {
 run::SingleStepEnd check_flake(RunFrame& frame, const nix::EvaluateRequest& request) {
   const auto started = frame.clock().now();
   frame.reports().emit(event::StageStarted{}, checks(), event::Level::debug);
+  frame.reports().emitter().emit(progress_line("checking " + request.flake));
   const auto found = std::make_shared<Found>();
   const auto end = frame.work([request, &store = frame.store(), found](run::StepContext& context) {
     run_checks(store, request, context, *found);

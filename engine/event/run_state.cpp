@@ -2,6 +2,7 @@
 #include "engine/event/run_state.h"
 
 #include "engine/base/text.h"
+#include "engine/event/streams.h"
 
 #include <algorithm>
 #include <utility>
@@ -175,6 +176,8 @@ struct Fold {
     keep_tail(node.log, p.outcome == Outcome::success ? good_log_tail_limit : log_tail_limit);
   }
   void operator()(const LogLine& p) const {
+    if (p.stream == streams::progress || p.stream == streams::note)
+      return; // said for the moment
     std::string& log = log_of(state, event.subject);
     append_log(log, p.text);
     if (p.last && !p.text.ends_with('\n'))

@@ -140,7 +140,9 @@ void LogFollower::take_stop(const LogRecord& record) {
     return;
   }
   started_[ended.subject] = BootClock::now();
-  if (!quiet_finish_.contains(ended.subject)) {
+  if (quiet_finish_.contains(ended.subject)) {
+    say({.kind = Progress::Kind::build_stopped, .derivation = ended.subject, .text = {}});
+  } else {
     const bool failed =
         std::any_of(failures_.begin(), failures_.end(),
                     [&](const Failure& failure) { return failure.derivation == ended.subject; });

@@ -28,6 +28,7 @@ struct Progress {
     log,            ///< `text`: a line of a build's or the evaluator's output
     build_started,  ///< `derivation`
     build_finished, ///< `derivation`, `ok`
+    build_stopped,  ///< `derivation`; how it ended is not known yet, and will be said
     copying,        ///< `text`: store path
     copy_count,     ///< `number` of paths that the target misses
     copy_size,      ///< `number` of bytes that they are, as archives; Nix 2.8 does not know it

@@ -5,7 +5,9 @@
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "engine/event/event_json.h"
+#include "engine/event/streams.h"
 #include "engine/run/build_report.h"
+#include "engine/run/build_watch.h"
 
 #include <functional>
 #include <map>
@@ -77,8 +79,13 @@ private:
     const Wait query = Wait::at_most(query_limit, context_.work());
     store_.root(all, query); // outputs that are there already must not go while others build
     if (!goals.empty()) {
+      BuildWatch watch([this](const std::string& text) { tell_progress(text); });
       const auto results = store_.build(
-          goals, tools_.nix_arguments, [this](const nix::Progress& progress) { log(progress); },
+          goals, tools_.nix_arguments,
+          [&](const nix::Progress& progress) {
+            watch.take(progress);
+            log(progress);
+          },
           Wait::at_most(build_limit, context_.work()));
       for (std::size_t i = 0; i < goals.size(); ++i) {
         results_.emplace(goals[i].output, results.at(i));
@@ -95,6 +102,13 @@ private:
     }
     store_.root(all, query);
     tell_derivations(goals);
+  }
+
+  void tell_progress(const std::string& text) {
+    context_.tell({event::LogLine{event::streams::progress, text, std::nullopt, true},
+                   {{}, {}, Stage::build, 0},
+                   event::Level::info,
+                   {}});
   }
 
   void log(const nix::Progress& progress) {

@@ -4,7 +4,9 @@
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "engine/event/event_json.h"
+#include "engine/event/streams.h"
 #include "engine/run/build_report.h"
+#include "engine/run/build_watch.h"
 #include "engine/run/remote_output.h"
 
 #include <charconv>
@@ -66,8 +68,14 @@ public:
     event::StageFinished done;
     done.attempts = builder_.work.run(access_, [this](ssh::StoreTunnel& tunnel) {
       request_.store_uri = tunnel.store_uri();
+      BuildWatch watch(
+          [this](const std::string& text) { builder_.stages.log(event::streams::progress, text); });
       outcome_ = builder_.store.build_there(
-          request_, [this](const nix::Progress& said) { log(said); },
+          request_,
+          [&](const nix::Progress& said) {
+            watch.take(said);
+            log(said);
+          },
           Wait::at_most(build_limit, builder_.cancel));
       return outcome_.sources.process;
     });

@@ -41,6 +41,7 @@ def before_the_deploy(fleet):
     [ended], [resolved] = run.select("check.finished"), run.select("plan.resolved")
     assert ended["seq"] < resolved["seq"], "the checks come before the nodes are announced"
     assert run.select("log", stage="check", text="looking"), "the checks' logs"
+    assert "  checking ." in run.console(), run.console()
     check.equal(run.cases()["(plan)", "check"], "passed", "JUnit")
     skipped = check.ended(deploy({"web-1": node(web, package("one"))}), 0)
     check.equal(made(skipped), {}, "check.finished with --skip-checks")

@@ -71,6 +71,7 @@ TEST_CASE("a build makes its output valid and says how") {
   CHECK(results[0].duration < std::chrono::minutes(1));
   CHECK(built.said(build_started, goal.derivation, true, ""));
   CHECK(built.said(log, goal.derivation, true, "working"));
+  CHECK(built.said(Progress::Kind::build_stopped, goal.derivation, true, ""));
   CHECK(built.said(build_finished, goal.derivation, true, ""));
   CHECK(std::filesystem::exists(goal.output.string()));
 

@@ -88,6 +88,20 @@ TEST_CASE("warnings are told: retries, what a stage found, logs of that level") 
   CHECK(console.lines[2] == " warning: web-1/system copy failed, again in 1 s");
 }
 
+TEST_CASE("what goes on is a line each, and no part of what a failure shows") {
+  PlainConsole console;
+  console(event::LogLine{"progress", "checking .", {}, true}, {"", "", Stage::check, 0});
+  console(event::LogLine{"nix", "copying path", {}, true}, {"", "", Stage::check, 0});
+  console(event::LogLine{"progress", "building linux-6.1 for 3m 2s", {}, true},
+          {"", "", Stage::build, 0});
+  REQUIRE(console.lines.size() == 2);
+  CHECK(console.lines[0].starts_with(" check"));
+  CHECK(console.lines[0].find("  checking .") != std::string::npos);
+  CHECK(console.lines[1].find("  building linux-6.1 for 3m 2s") != std::string::npos);
+  CHECK(console.fan_out.state().check_log == "copying path\n");
+  CHECK(console.fan_out.state().build_log.empty());
+}
+
 TEST_CASE("what was not done says why in words, and what was stopped says where") {
   PlainConsole console;
   console(plan_of({"late", "early", "waiting"}));

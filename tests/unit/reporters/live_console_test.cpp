@@ -128,6 +128,24 @@ TEST_CASE("what goes on is seen, its time goes on by itself, and at the end it i
   CHECK_FALSE(watched.has(" web-1", "copying"));
 }
 
+TEST_CASE("what stands in the frame is not told above it again; a note is") {
+  Watched watched;
+  watched.tell(event::RunStarted{});
+  watched.tell(event::StageStarted{}, {"", "", Stage::check, 0});
+  watched.tell(event::LogLine{"progress", "checking .", {}, true}, {"", "", Stage::check, 0});
+  watched.tell(event::LogLine{"note", "made before", {}, true}, {"", "", Stage::check, 0});
+  watched.tell(event::RunFinished{});
+  watched.close();
+  const Lines lines = watched.seen.everything();
+  const auto seen = [&](const std::string& part) {
+    return std::any_of(lines.begin(), lines.end(), [&](const std::string& line) {
+      return line.find(part) != std::string::npos;
+    });
+  };
+  CHECK(seen("made before"));
+  CHECK_FALSE(seen("checking ."));
+}
+
 TEST_CASE("a console that ends without a run's end takes its frame away, too") {
   Watched watched;
   watched.tell(event::StageStarted{}, copy_of("web-1"));
