@@ -4,6 +4,7 @@
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "engine/plan/plan_json.h"
+#include "runner/url_secrets.h"
 #include "runner/version.h"
 
 #include <nlohmann/json.hpp>
@@ -23,6 +24,9 @@ constexpr const char* format_name = "belay-plan-artifact";
 /// Another one only for what an older belay would not refuse by itself: fields that it does not
 /// know, it refuses.
 constexpr int format_version = 1;
+
+constexpr const char* checks_made = "made";
+constexpr const char* checks_skipped = "skipped"; ///< also where an older belay wrote nothing
 
 constexpr std::string_view seal_begin = ",\n  \"integrity\": \"sha256-";
 constexpr std::string_view seal_end = "\"\n}\n";
@@ -47,19 +51,15 @@ std::string sha256_hex(std::string_view text) {
   return hex;
 }
 
-/// "https://user:token@host/x" without what stands before the @, as far as it holds a password.
-std::string without_password(const std::string& url) {
-  const auto scheme = url.find("://");
-  if (scheme == std::string::npos) {
-    return url;
+/// Two flakes that only differed in their credentials could not be told apart any more.
+void require_different(const std::vector<std::string>& references) {
+  for (auto one = references.begin(); one != references.end(); ++one) {
+    if (std::find(references.begin(), one, *one) != one) {
+      refuse("two flakes are both " + one_line(*one) + " without the credentials in their URLs, " +
+             "which an artifact does not hold; let Nix have those from netrc or access-tokens, or "
+             "make an artifact of each");
+    }
   }
-  const auto begin = scheme + 3;
-  const auto authority = url.substr(begin, url.find_first_of("/?#", begin) - begin);
-  const auto at = authority.rfind('@');
-  const auto colon = authority.find(':');
-  return at == std::string::npos || colon > at
-             ? url
-             : url.substr(0, begin + colon) + url.substr(begin + at);
 }
 
 Json written(const PlannedFlake& flake) {
@@ -116,7 +116,7 @@ json parse(std::string_view text) {
 
 } // namespace
 
-Artifact make_artifact(plan::Plan plan, std::vector<PlannedFlake> flakes) {
+Artifact make_artifact(plan::Plan plan, std::vector<PlannedFlake> flakes, bool checked) {
   plan.reports = {};
   std::erase_if(plan.webhooks,
                 [](const plan::Webhook& webhook) { return webhook.url.has_value(); });
@@ -124,16 +124,17 @@ Artifact make_artifact(plan::Plan plan, std::vector<PlannedFlake> flakes) {
     webhook.line = 0;
   }
   for (PlannedFlake& flake : flakes) {
-    flake.reference = without_password(flake.reference);
-    flake.lock.url = without_password(flake.lock.url);
+    flake.reference = without_url_secrets(flake.reference);
+    flake.lock.url = without_url_secrets(flake.lock.url);
   }
   for (std::string& flake : plan.flakes) {
-    flake = without_password(flake);
+    flake = without_url_secrets(flake);
   }
+  require_different(plan.flakes);
   for (plan::Node& node : plan.nodes) {
-    node.flake = without_password(node.flake);
+    node.flake = without_url_secrets(node.flake);
   }
-  return {std::string(version), std::move(flakes), std::move(plan)};
+  return {std::string(version), checked, std::move(flakes), std::move(plan)};
 }
 
 std::string seal_artifact(std::string json_object) {
@@ -143,11 +144,9 @@ std::string seal_artifact(std::string json_object) {
 }
 
 std::string write_artifact(const Artifact& artifact) {
-  Json file{{"format", format_name},
-            {"version", format_version},
-            {"belay", artifact.belay},
-            {"flakes", Json::array()},
-            {"plan", Json(plan::to_json(artifact.plan))}};
+  Json file{{"format", format_name},   {"version", format_version},
+            {"belay", artifact.belay}, {"checks", artifact.checked ? checks_made : checks_skipped},
+            {"flakes", Json::array()}, {"plan", Json(plan::to_json(artifact.plan))}};
   for (const PlannedFlake& flake : artifact.flakes) {
     file["flakes"].push_back(written(flake));
   }
@@ -165,12 +164,14 @@ Artifact read_artifact(std::string_view text) {
   Artifact artifact;
   try {
     artifact.belay = file.at("belay").get<std::string>();
+    artifact.checked = file.value("checks", std::string()) == checks_made;
     for (const json& flake : file.at("flakes")) {
       artifact.flakes.push_back(read_flake(flake));
     }
     artifact.plan = plan::plan_from_json(file.at("plan"));
   } catch (const json::exception&) {
-    refuse("who wrote it, its flakes or its plan are missing");
+    refuse("who wrote it, its flakes, its plan or what it says of checks is missing, or of another "
+           "kind");
   } catch (const Error& error) {
     refuse("belay " + one_line(artifact.belay) + " wrote it, and this is " + std::string(version) +
            ", which knows other settings (" + error.message() +

@@ -13,9 +13,11 @@
 // --format json`, and at its end a hash over every byte before. So a file that was cut off, edited
 // or reformatted is refused. The hash has no key: who means to change the plan can make it again.
 //
+// It says whether the flakes' checks were made: they are not made again when it is deployed.
+//
 // There is no secret in it, only names of variables and files. So a webhook whose URL stands in the
-// plan file is left out, and so are passwords in a flake's URL. Where reports are written is for
-// the run to say.
+// plan file is left out, and so are the credentials in a flake's URL (url_secrets.h). Where reports
+// are written is for the run to say.
 
 namespace belay::runner {
 
@@ -26,13 +28,15 @@ struct PlannedFlake {
 };
 
 struct Artifact {
-  std::string belay; ///< version that wrote it
+  std::string belay;    ///< version that wrote it
+  bool checked = false; ///< the flakes' checks were made, and were good
   std::vector<PlannedFlake> flakes;
   plan::Plan plan;
 };
 
-/// Makes it of a whole plan, as this version of belay.
-Artifact make_artifact(plan::Plan plan, std::vector<PlannedFlake> flakes);
+/// Makes it of a whole plan, as this version of belay. Throws Error{invalid_plan} where two flakes
+/// differ in nothing but credentials.
+Artifact make_artifact(plan::Plan plan, std::vector<PlannedFlake> flakes, bool checked);
 
 /// The whole file. Throws Error{invalid_plan} where a text is not UTF-8 and could not be written as
 /// it is.

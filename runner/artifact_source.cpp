@@ -7,6 +7,7 @@
 #include "engine/plan/flake_output.h"
 #include "engine/plan/wording.h"
 #include "runner/load_plan.h"
+#include "runner/url_secrets.h"
 
 #include <algorithm>
 #include <map>
@@ -236,6 +237,17 @@ std::set<std::string> ArtifactSource::sudo_password_variables() const {
   return names;
 }
 
+/// One that somebody made by hand may hold some.
+std::vector<std::string> ArtifactSource::secrets() const {
+  std::vector<std::string> texts = nix_arguments_;
+  for (const PlannedFlake& flake : artifact_.flakes) {
+    texts.push_back(flake.reference);
+    texts.push_back(flake.lock.url);
+  }
+  texts.insert(texts.end(), artifact_.plan.flakes.begin(), artifact_.plan.flakes.end());
+  return url_secrets(join(texts, "\n"));
+}
+
 PlanSource::Made ArtifactSource::make(nix::NixStore& store, const nix::ProgressSink& sink,
                                       const Wait& wait) {
   if (!problems_.empty()) {
@@ -248,6 +260,9 @@ PlanSource::Made ArtifactSource::make(nix::NixStore& store, const nix::ProgressS
   if (!made.evaluation_error) {
     for (plan::Diagnostic& problem : check_paths(made.plan, store, wait)) {
       problems_.push_back(std::move(problem));
+    }
+    if (auto warning = warn_of_remote_builds(made.plan, nix_arguments_)) {
+      problems_.push_back(std::move(*warning));
     }
   }
   return made;

@@ -28,6 +28,8 @@ public:
   std::vector<plan::Webhook> webhooks() const override { return artifact_.plan.webhooks; }
   std::set<std::string> sudo_password_variables() const override;
   std::vector<std::string> flakes() const override { return artifact_.plan.flakes; }
+  std::vector<std::string> secrets() const override;
+  std::optional<bool> was_checked() const override { return artifact_.checked; }
   Made make(nix::NixStore& store, const nix::ProgressSink& sink, const Wait& wait) override;
   const plan::Diagnostics& problems() const override { return problems_; }
 

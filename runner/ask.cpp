@@ -6,6 +6,7 @@
 
 #include <array>
 #include <memory>
+#include <termios.h>
 #include <unistd.h>
 
 namespace belay::runner {
@@ -50,6 +51,7 @@ bool ask(RunFrame& frame, const plan::Plan& plan) {
   for (const std::string& line : split(trim(plan::plan_to_table(plan)), '\n')) {
     reports.say(line);
   }
+  ::tcflush(STDIN_FILENO, TCIFLUSH); // what was typed before answers some other question
   reports.say("Deploy this? [y/N]");
   const auto answer = std::make_shared<std::string>();
   const auto end = frame.work([answer](run::StepContext& context) {

@@ -2,7 +2,10 @@
 #include "runner/load_plan.h"
 
 #include "engine/base/error.h"
+#include "engine/base/file.h"
+#include "engine/base/text.h"
 #include "engine/plan/target.h"
+#include "runner/url_secrets.h"
 
 #include <algorithm>
 #include <array>
@@ -15,6 +18,7 @@ namespace belay::runner {
 namespace {
 
 constexpr const char* default_plan_file = "belay.yaml";
+constexpr std::size_t largest_plan_file = 64 << 20;
 
 std::optional<std::string> plan_file_of(const LoadOptions& options) {
   std::error_code ignored;
@@ -38,6 +42,20 @@ LoadedPlan::LoadedPlan(const LoadOptions& options)
     file_ = plan::load_plan_file(*path, problems_);
   }
   choose_targets();
+  find_secrets(plan_file_of(options));
+}
+
+/// Also in what is wrong, which will be quoted: so it is the plan file's text that is looked
+/// through.
+void LoadedPlan::find_secrets(const std::optional<std::string>& plan_file) {
+  std::vector<std::string> texts = overrides_.targets;
+  texts.push_back(overrides_.file.value_or(""));
+  texts.insert(texts.end(), nix_arguments_.begin(), nix_arguments_.end());
+  try {
+    texts.push_back(plan_file ? read_file(*plan_file, largest_plan_file) : "");
+  } catch (const Error&) { // that it cannot be read is a problem already
+  }
+  secrets_ = url_secrets(join(texts, "\n"));
 }
 
 /// A plan file that names no target because what it names is wrong must not lead to the default.
@@ -143,6 +161,9 @@ PlanSource::Made LoadedPlan::make(nix::NixStore& store, const nix::ProgressSink&
     for (plan::Diagnostic& problem : check_paths(made.plan, store, wait)) {
       problems_.push_back(std::move(problem));
     }
+    if (auto warning = warn_of_remote_builds(made.plan, nix_arguments_)) {
+      problems_.push_back(std::move(*warning));
+    }
   }
   return made;
 }
@@ -188,6 +209,31 @@ plan::Diagnostics check_paths(const plan::Plan& plan, nix::NixStore& store, cons
     }
   }
   return invalid;
+}
+
+std::optional<plan::Diagnostic>
+warn_of_remote_builds(const plan::Plan& plan, const std::vector<std::string>& nix_arguments) {
+  std::vector<std::string> there;
+  for (const plan::Node& node : plan.nodes) {
+    const bool any = std::any_of(node.profiles.begin(), node.profiles.end(),
+                                 [](const plan::Profile& profile) { return profile.remote_build; });
+    if (any && !node.skip) {
+      there.push_back(node.name);
+    }
+  }
+  if (nix_arguments.empty() || there.empty()) {
+    return std::nullopt;
+  }
+  plan::Diagnostic warning;
+  warning.severity = plan::Diagnostic::Severity::warning;
+  warning.code = "nix-args-not-remote";
+  warning.message =
+      "what stands after -- is for the Nix of this machine: it does not reach the "
+      "builds on " +
+      there.front() +
+      (there.size() == 1 ? "" : " and " + std::to_string(there.size() - 1) + " more") +
+      ", which has remoteBuild; its own nix.conf says how it builds";
+  return warning;
 }
 
 std::string local_user() {

@@ -31,6 +31,7 @@ public:
   std::vector<plan::Webhook> webhooks() const override;
   std::set<std::string> sudo_password_variables() const override;
   std::vector<std::string> flakes() const override;
+  std::vector<std::string> secrets() const override { return secrets_; }
   std::vector<nix::EvaluateRequest> checks() const override { return evaluations(); }
   Made make(nix::NixStore& store, const nix::ProgressSink& sink, const Wait& wait) override;
 
@@ -47,12 +48,14 @@ public:
 private:
   const plan::PlanFile* file() const { return file_ ? &*file_ : nullptr; }
   void choose_targets();
+  void find_secrets(const std::optional<std::string>& plan_file);
 
   plan::Overrides overrides_;
   std::vector<std::string> nix_arguments_;
   std::optional<plan::PlanFile> file_;
   std::vector<plan::Target> targets_;
   std::vector<plan::FlakeOutput> outputs_;
+  std::vector<std::string> secrets_;
   plan::Diagnostics problems_;
 };
 
@@ -63,6 +66,10 @@ std::optional<std::string> evaluate_all(LoadedPlan& loaded, nix::NixStore& store
 
 /// A path that no derivation builds must be in the store already: a problem for each that is not.
 plan::Diagnostics check_paths(const plan::Plan& plan, nix::NixStore& store, const Wait& wait);
+
+/// NIX ARGS are for the runner's Nix: a warning where targets build, too. nullopt = none is due.
+std::optional<plan::Diagnostic>
+warn_of_remote_builds(const plan::Plan& plan, const std::vector<std::string>& nix_arguments);
 
 /// Name of the user who runs this process; empty = not known. $USER, as deploy-rs, then the
 /// system's.

@@ -23,13 +23,13 @@ struct LoadOptions {
   plan::Overrides overrides;
   std::vector<std::string> nix_arguments; ///< after `--`: for evaluation and build, never the copy
   bool debug_logs = false;                ///< `--debug-logs`
+  bool skip_checks = false;               ///< of run, and of plan with an artifact
 };
 
 struct RunOptions : LoadOptions {
   std::optional<std::string> plan_artifact; ///< deploy what this file holds; nothing is resolved
   bool interactive = false;                 ///< ask first
-  bool skip_checks = false;
-  bool check_signatures = false; ///< `--checksigs`
+  bool check_signatures = false;            ///< `--checksigs`
   bool keep_result = false;
   std::string result_path = "./.deploy-gc"; ///< as in deploy-rs
   /// The flags that were given, by their long name without dashes: for run.started. Without the NIX

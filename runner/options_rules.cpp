@@ -13,8 +13,9 @@ namespace {
 
 /// What is settled when the artifact is made is what `plan` has a flag for, but for these.
 bool may_change_a_reviewed_plan(const Flag& flag) {
-  static constexpr std::array<std::string_view, 6> free{"--parallel", "--grace",      "--lock-wait",
-                                                        "--deadline", "--debug-logs", "--help"};
+  static constexpr std::array<std::string_view, 7> free{
+      "--parallel",    "--grace",      "--lock-wait", "--deadline",
+      "--skip-checks", "--debug-logs", "--help"};
   const bool of_plan =
       std::find(flag.verbs.begin(), flag.verbs.end(), Verb::plan) != flag.verbs.end();
   return of_plan && std::find(free.begin(), free.end(), flag.name) == free.end();

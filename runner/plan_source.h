@@ -30,8 +30,13 @@ public:
   virtual std::set<std::string> sudo_password_variables() const = 0;
   virtual std::vector<std::string> flakes() const = 0; ///< each once, in the order of the targets
 
+  /// What is secret in all that it was given: the credentials in URLs.
+  virtual std::vector<std::string> secrets() const = 0;
+
   /// Whose checks are to be made before a deploy; none of a plan that was settled before.
   virtual std::vector<nix::EvaluateRequest> checks() const { return {}; }
+  /// Whether they were made when the plan was settled; nullopt where it is settled now.
+  virtual std::optional<bool> was_checked() const { return std::nullopt; }
 
   /// What make() gives. `evaluation_error` says why there is no plan though nothing may be wrong
   /// with what the user wrote.

@@ -2,9 +2,12 @@
 #include "runner/program.h"
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "engine/event/exit_code.h"
+#include "engine/event/secret_mask.h"
 #include "runner/options.h"
 #include "runner/signals.h"
+#include "runner/url_secrets.h"
 #include "runner/verb_check.h"
 #include "runner/verb_plan.h"
 #include "runner/verb_report.h"
@@ -51,22 +54,23 @@ struct DoVerb {
 } // namespace
 
 int run_program(const std::vector<std::string>& arguments) {
+  const event::SecretMask mask(url_secrets(join(arguments, "\n")));
   const auto parsed = parse_options(arguments);
   if (const auto* help = std::get_if<HelpText>(&parsed)) {
     std::cout << help->text << std::flush;
     return std::cout.good() ? 0 : static_cast<int>(ExitCode::internal);
   }
   if (const auto* error = std::get_if<UsageError>(&parsed)) {
-    std::cerr << error->text();
+    std::cerr << mask.apply(error->text());
     return static_cast<int>(ExitCode::usage);
   }
   try {
     return static_cast<int>(std::visit(DoVerb{}, std::get<Options>(parsed)));
   } catch (const Error& error) {
-    std::cerr << "belay: " << error.what() << '\n';
+    std::cerr << "belay: " << mask.apply(error.what()) << '\n';
     return static_cast<int>(exit_code_of(error));
   } catch (const std::exception& error) {
-    std::cerr << "belay: internal error: " << error.what() << '\n';
+    std::cerr << "belay: internal error: " << mask.apply(error.what()) << '\n';
     return static_cast<int>(ExitCode::internal);
   }
 }

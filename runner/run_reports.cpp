@@ -73,6 +73,11 @@ void RunReports::add_webhooks(const std::vector<plan::Webhook>& webhooks,
   }
 }
 
+void RunReports::add_secret(std::string_view secret) {
+  emitter_.add_secret(secret);
+  mask_.add(secret);
+}
+
 void RunReports::emit(event::Payload payload, event::Subject subject, event::Level level,
                       std::string message) {
   emitter_.emit({std::move(payload), std::move(subject), level, std::move(message)});

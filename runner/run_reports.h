@@ -5,6 +5,7 @@
 #include "engine/base/error.h"
 #include "engine/event/event.h"
 #include "engine/event/exit_code.h"
+#include "engine/event/secret_mask.h"
 #include "engine/plan/plan.h"
 #include "reporters/console.h"
 #include "reporters/reporter.h"
@@ -32,6 +33,9 @@ public:
              const Environment& secrets, const Clock& clock,
              std::function<void(event::Draft)> post);
 
+  /// What is to be hidden from here on in all that is told and said.
+  void add_secret(std::string_view secret);
+
   /// What is wrong with webhooks (a secret that is not there): for the first events.
   const std::vector<Error>& problems() const { return problems_; }
 
@@ -41,7 +45,7 @@ public:
             event::Level level = event::Level::info, std::string message = {});
 
   /// A line on the console alone, for a person who is asked something.
-  void say(const std::string& line) { console_->say(line); }
+  void say(const std::string& line) { console_->say(mask_.apply(line)); }
 
   /// Judges and tells run.finished: from then on what is written to files is complete.
   void tell_end();
@@ -61,6 +65,7 @@ private:
   reporters::Console* console_ = nullptr; ///< the fan-out's
   reporters::FanOut fan_out_;
   event::Emitter emitter_;
+  event::SecretMask mask_; ///< of what is only said
 };
 
 } // namespace belay::runner

@@ -6,6 +6,7 @@
 #include "engine/base/process.h"
 #include "engine/base/text.h"
 #include "engine/nix/local_nix.h"
+#include "engine/run/build_watch.h"
 #include "runner/signals.h"
 
 #include <algorithm>
@@ -17,11 +18,26 @@ namespace belay::runner {
 
 using event::ExitCode;
 
+namespace {
+
+constexpr Duration check_limit = std::chrono::hours(24); // as in a run
+constexpr Duration lock_limit = std::chrono::hours(2);
+
+MadePlan make_plan(LoadedPlan& source, nix::NixStore& store, const nix::ProgressSink& sink,
+                   const Wait& wait) {
+  auto made = source.make(store, sink, wait);
+  MadePlan plan{std::move(made.plan), source.problems(), std::move(made.evaluation_error)};
+  plan.checks = source.checks();
+  plan.mask = event::SecretMask(source.secrets());
+  return plan;
+}
+
+} // namespace
+
 MadePlan make_plan(const LoadOptions& options, nix::NixStore& store, const nix::ProgressSink& sink,
                    const Wait& wait) {
   LoadedPlan source(options);
-  auto made = source.make(store, sink, wait);
-  return {std::move(made.plan), source.problems(), std::move(made.evaluation_error)};
+  return make_plan(source, store, sink, wait);
 }
 
 MadePlan make_local_plan(const LoadOptions& options, const AfterPlan& after) {
@@ -35,21 +51,23 @@ MadePlan make_local_plan(const LoadOptions& options, const AfterPlan& after) {
   });
   PosixProcessRunner processes;
   nix::LocalNix store(processes);
+  LoadedPlan source(options);
+  const event::SecretMask mask(source.secrets());
   const auto log = [&](const nix::Progress& progress) {
     if (options.debug_logs && progress.kind == nix::Progress::Kind::log) {
-      std::cerr << one_line(progress.text) << '\n';
+      std::cerr << mask.apply(one_line(progress.text)) << '\n';
     }
   };
   try {
     const Wait wait = Wait::at_most(evaluate_limit, cancel.token());
-    MadePlan made = make_plan(options, store, log, wait);
+    MadePlan made = make_plan(source, store, log, wait);
     if (after) {
-      after(made, store, wait);
+      after(made, store, cancel.token());
     }
     return made;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::cancelled) {
-      throw;
+      throw Error(error.kind(), mask.apply(error.message()));
     }
     MadePlan stopped;
     stopped.signal = signal;
@@ -78,8 +96,8 @@ std::string in_format(const plan::Plan& plan, PlanFormat format) {
 } // namespace
 
 bool is_good(const MadePlan& made) {
-  return made.signal == 0 && !made.evaluation_error && !plan::has_errors(made.problems) &&
-         !made.plan.nodes.empty() &&
+  return made.signal == 0 && !made.evaluation_error && made.failed_checks.empty() &&
+         !plan::has_errors(made.problems) && !made.plan.nodes.empty() &&
          std::none_of(made.plan.nodes.begin(), made.plan.nodes.end(), is_unevaluated);
 }
 
@@ -89,17 +107,21 @@ ExitCode print_problems(const MadePlan& made, std::ostream& err) {
     return made.signal == SIGINT ? ExitCode::interrupted : ExitCode::terminated;
   }
   for (const plan::Diagnostic& problem : made.problems) {
-    err << problem.line_text() << '\n';
+    err << made.mask.apply(problem.line_text()) << '\n';
   }
   if (made.evaluation_error) {
-    err << "error: " << clean_text(*made.evaluation_error) << '\n';
+    err << "error: " << made.mask.apply(clean_text(*made.evaluation_error)) << '\n';
   }
   bool evaluated = !made.evaluation_error;
   for (const plan::Node& node : made.plan.nodes) {
     if (is_unevaluated(node)) {
-      err << "error: " << one_line(*node.evaluation_error) << '\n';
+      err << "error: " << made.mask.apply(one_line(*node.evaluation_error)) << '\n';
       evaluated = false;
     }
+  }
+  for (const std::string& failed : made.failed_checks) {
+    err << "error: " << made.mask.apply(clean_text(failed)) << '\n';
+    evaluated = false;
   }
   if (plan::has_errors(made.problems)) {
     return ExitCode::plan_invalid;
@@ -117,7 +139,7 @@ ExitCode print_problems(const MadePlan& made, std::ostream& err) {
 ExitCode print_plan(const MadePlan& made, PlanFormat format, std::ostream& out, std::ostream& err) {
   const ExitCode code = print_problems(made, err);
   if (code != ExitCode::plan_invalid && made.signal == 0 && !made.evaluation_error) {
-    out << in_format(made.plan, format);
+    out << made.mask.apply(in_format(made.plan, format));
   }
   return code;
 }
@@ -131,6 +153,25 @@ std::vector<PlannedFlake> lock_flakes(const MadePlan& made, const LoadOptions& o
   return flakes;
 }
 
+void make_checks(MadePlan& made, nix::NixStore& store, const CancelToken& cancel,
+                 std::ostream& err) {
+  for (const nix::EvaluateRequest& request : made.checks) {
+    const auto flake = made.mask.apply(one_line(request.flake));
+    err << "checking " + flake + "\n" << std::flush;
+    run::BuildWatch watch([&](const std::string& text) {
+      err << "checking " + flake + ": " + made.mask.apply(text) + "\n" << std::flush;
+    });
+    const auto failed = store.check(
+        request, [&](const nix::Progress& said) { watch.take(said); },
+        Wait::at_most(check_limit, cancel));
+    for (const nix::FailedCheck& check : failed) {
+      made.failed_checks.push_back((check.name.empty() ? "the checks" : check.name) + " of " +
+                                   request.flake + " failed: " + check.error);
+    }
+  }
+  made.checked = true;
+}
+
 void save_artifact(const MadePlan& made, const std::string& file, std::ostream& err) {
   if (!is_good(made)) {
     err << "belay: " << file << " was not written\n";
@@ -138,7 +179,7 @@ void save_artifact(const MadePlan& made, const std::string& file, std::ostream& 
   }
   for (const PlannedFlake& flake : made.flakes) {
     if (!flake.lock.locked) {
-      err << "warning: flake " << one_line(flake.reference)
+      err << "warning: flake " << made.mask.apply(one_line(flake.reference))
           << " has changes that are not committed: if what was planned is collected as garbage, "
              "the artifact is of use only as long as they stay as they are\n";
     }
@@ -150,15 +191,22 @@ void save_artifact(const MadePlan& made, const std::string& file, std::ostream& 
              "urlEnv or urlFile\n";
     }
   }
-  replace_file(file, write_artifact(make_artifact(made.plan, made.flakes)));
+  if (!made.checked.value_or(false)) {
+    err << "warning: the flake's checks were not made; the artifact says so\n";
+  }
+  replace_file(file,
+               write_artifact(make_artifact(made.plan, made.flakes, made.checked.value_or(false))));
   err << "wrote " << file << ": belay run --plan-artifact " << shell_quote(file)
       << " deploys exactly this\n";
 }
 
 ExitCode show_plan(const PlanOptions& options) {
-  const auto lock = [&](MadePlan& made, nix::NixStore& store, const Wait& wait) {
+  const auto lock = [&](MadePlan& made, nix::NixStore& store, const CancelToken& cancel) {
+    if (options.out && !options.skip_checks && is_good(made)) {
+      make_checks(made, store, cancel, std::cerr);
+    }
     if (options.out && is_good(made)) {
-      made.flakes = lock_flakes(made, options, store, wait);
+      made.flakes = lock_flakes(made, options, store, Wait::at_most(lock_limit, cancel));
     }
   };
   const MadePlan made = make_local_plan(options, lock);

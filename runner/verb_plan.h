@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/event/exit_code.h"
+#include "engine/event/secret_mask.h"
 #include "engine/nix/nix_store.h"
 #include "runner/artifact.h"
 #include "runner/load_plan.h"
@@ -24,6 +25,10 @@ struct MadePlan {
   std::optional<std::string> evaluation_error;
   int signal = 0;                        ///< SIGINT or SIGTERM, where one ended the evaluation
   std::vector<PlannedFlake> flakes = {}; ///< where an artifact was asked for
+  std::vector<nix::EvaluateRequest> checks = {}; ///< that could be made
+  std::optional<bool> checked = {};              ///< whether they were, where an artifact is made
+  std::vector<std::string> failed_checks = {};   ///< a sentence each
+  event::SecretMask mask = {};                   ///< for all that is printed
 };
 
 /// Reads, evaluates, resolves and looks for paths that nothing builds.
@@ -31,7 +36,7 @@ MadePlan make_plan(const LoadOptions& options, nix::NixStore& store, const nix::
                    const Wait& wait);
 
 /// More to be done while signals are still heard.
-using AfterPlan = std::function<void(MadePlan&, nix::NixStore&, const Wait&)>;
+using AfterPlan = std::function<void(MadePlan&, nix::NixStore&, const CancelToken&)>;
 
 /// The same with this machine's Nix; SIGINT and SIGTERM end it.
 MadePlan make_local_plan(const LoadOptions& options, const AfterPlan& after = {});
@@ -42,6 +47,11 @@ bool is_good(const MadePlan& made);
 /// What each flake of the plan is locked to, for the artifact. Throws Error{evaluation_failed}.
 std::vector<PlannedFlake> lock_flakes(const MadePlan& made, const LoadOptions& options,
                                       nix::NixStore& store, const Wait& wait);
+
+/// Makes the checks of the plan's flakes, as run would; says on `err` which, and once a minute what
+/// is being built.
+void make_checks(MadePlan& made, nix::NixStore& store, const CancelToken& cancel,
+                 std::ostream& err);
 
 /// Writes the artifact, and on `err` that it did, or that it did not because of problems; and what
 /// it could not take along. Throws Error{invalid_plan | system}.

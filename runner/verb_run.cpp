@@ -2,6 +2,7 @@
 #include "runner/verb_run.h"
 
 #include "engine/base/error.h"
+#include "engine/event/streams.h"
 #include "runner/artifact_source.h"
 #include "runner/ask.h"
 #include "runner/ci_context.h"
@@ -64,6 +65,18 @@ bool has_webhooks(RunFrame& frame, const PlanSource& source) {
   return problems.empty();
 }
 
+/// An artifact brings the verdict on the flakes' checks along, or the lack of one.
+void tell_checked(RunFrame& frame, const PlanSource& source) {
+  const auto checked = source.was_checked();
+  if (checked && source.problems().empty()) {
+    const char* text = *checked ? "made, and good, when the artifact was written"
+                                : "the flake's checks were not made when the artifact was written";
+    frame.reports().emit(event::LogLine{event::streams::note, text, std::nullopt, true},
+                         {{}, {}, event::Stage::check, 0},
+                         *checked ? event::Level::info : event::Level::warn);
+  }
+}
+
 std::unique_ptr<PlanSource> make_source(const RunOptions& options) {
   if (options.plan_artifact) {
     return std::make_unique<ArtifactSource>(options);
@@ -84,11 +97,15 @@ event::ExitCode run_deploy(const RunOptions& options, SignalWatch& signals) {
   const auto take = [&](const std::string& name) { return variables.take(name); };
   const SudoPasswords passwords(source.sudo_password_variables(), take);
   RunFrame frame(signals, source.reports(), source.webhooks(), take, source.deadline());
+  for (const auto& secret : source.secrets()) {
+    frame.reports().add_secret(secret);
+  }
   return frame.run([&] {
     tell_started(frame, source, options);
     if (!has_webhooks(frame, source)) {
       return;
     }
+    tell_checked(frame, source);
     const auto checks = options.skip_checks ? std::vector<nix::EvaluateRequest>() : source.checks();
     auto prepared = prepare(frame, source, passwords, checks);
     if (prepared && options.interactive && !ask(frame, prepared->plan)) {

@@ -8,7 +8,9 @@ import subprocess
 from fleet import check, flake
 from fleet.flake import node, package
 from fleet.fleet import hosts
+from fleet.host import SYSTEM
 from fleet.runner import FOLDER, Run, binary
+from scenarios.checks import checks
 from scenarios.terminal import Terminal
 
 FLAKE = FOLDER / "flake"
@@ -125,6 +127,44 @@ def changed_or_foreign_is_refused(fleet):
         assert part in run.console(), run.console()
     check.untouched(web)
     assert "Accepted" not in web.read("/var/log/sshd.log"), "somebody logged in"
+
+
+@hosts(1)
+def the_checks_are_made_for_the_artifact(fleet):
+    """One that fails is named and leaves no artifact; the deploy says whether they were made."""
+    [web] = fleet
+    nodes, bad = {"web-1": node(web, package("one"))}, checks(bad="exit 3")
+    flake.write(FLAKE, nodes, outputs=bad)
+    commit()
+    (FLAKE / "plan.json").unlink(missing_ok=True)
+    done = subprocess.run([binary(), "plan", "--out", "plan.json"], cwd=FLAKE, check=False,
+                          capture_output=True, text=True)
+    check.equal(done.returncode, 20, f"exit code of belay plan ({done.stderr})")
+    assert f"error: checks.{SYSTEM}.bad of . failed: " in done.stderr, done.stderr
+    assert not (FLAKE / "plan.json").exists(), "an artifact was written"
+    said = plan(nodes, "--skip-checks", outputs=bad)
+    assert "warning: the flake's checks were not made" in said.stderr, said.stderr
+    check.equal(artifact()["checks"], "skipped", "checks in the artifact")
+    run = check.ended(deploy(), 0)
+    assert "warning: the flake's checks were not made" in run.console(), run.console()
+    said = plan(nodes, outputs=checks(good="echo >$out"))
+    assert "checking .\n" in said.stderr, said.stderr
+    check.equal(artifact()["checks"], "made", "checks in the artifact")
+    run = check.ended(deploy(), 0)
+    assert "made, and good, when the artifact was written" in run.console(), run.console()
+
+
+@hosts(1)
+def what_was_typed_before_the_question_is_no_answer(fleet):
+    [web] = fleet
+    terminal = Terminal()
+    os.write(terminal.ours, b"y\n")
+    run = terminal.deploy({"web-1": node(web, package("one"))}, "--interactive", answers=True)
+    terminal.wait_for("Deploy this? [y/N]")
+    os.write(terminal.ours, b"n\n")
+    check.ended(run.wait(), 130)
+    terminal.close()
+    check.untouched(web)
 
 
 @hosts(1)

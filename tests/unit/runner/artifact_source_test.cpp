@@ -24,7 +24,7 @@ struct World {
     plan::Node web{"web", ".", "h", {}, {}, {}, {}};
     web.profiles.push_back({"system", path("x"), path("x.drv"), {}, "root"});
     plan.nodes.push_back(web);
-    artifact = make_artifact(plan, {{".", {locked_url, "sha256-A", true}}});
+    artifact = make_artifact(plan, {{".", {locked_url, "sha256-A", true}}}, true);
     options.plan_artifact = (folder.path() / "plan.json").string();
     store.locks[locked_url] = {locked_url, "sha256-A", true};
     store.outputs[locked_url] = flake_json("web", built());

@@ -31,7 +31,7 @@ std::vector<PlannedFlake> locked() {
 }
 
 std::string small_file() {
-  return write_artifact(make_artifact(small_plan(), locked()));
+  return write_artifact(make_artifact(small_plan(), locked(), true));
 }
 
 std::string refusal(const std::string& text) {
@@ -67,6 +67,8 @@ TEST_CASE("an artifact is read as it was written") {
   CHECK(read.plan == small_plan());
   CHECK(read.flakes == locked());
   CHECK_FALSE(read.belay.empty());
+  CHECK(read.checked);
+  CHECK_FALSE(read_artifact(write_artifact(make_artifact(small_plan(), locked(), false))).checked);
 }
 
 TEST_CASE("an artifact with any one byte changed is refused") {
@@ -113,6 +115,7 @@ TEST_CASE("a whole artifact of a belay with other settings is refused by their n
   CHECK(has(forged_refusal("/plan", nullptr), "plan: expected an object"));
   CHECK(has(forged_refusal("/belay", 7), "who wrote it"));
   CHECK(forged_refusal("/belay", "9.9.9").empty());
+  CHECK(has(forged_refusal("/checks", 1), "checks"));
 }
 
 TEST_CASE("no secret and no place of a report gets into an artifact") {
@@ -124,24 +127,38 @@ TEST_CASE("no secret and no place of a report gets into an artifact") {
   named.url_env = "HOOK";
   named.line = 7;
   plan.webhooks = {secret, named};
-  plan.flakes = {"git+https://me:SECRET@example.com/x?ref=main"};
+  plan.flakes = {"git+https://me:SECRET@example.com/x?ref=main&access_token=SECRET",
+                 "https://ghp_SECRET@example.com/y.tar.gz"};
   plan.nodes[0].flake = plan.flakes[0];
   const std::vector<PlannedFlake> flakes{
       {plan.flakes[0], {"git+https://me:SECRET@example.com/x?rev=1", "sha256-A", true}}};
-  const std::string text = write_artifact(make_artifact(plan, flakes));
+  const std::string text = write_artifact(make_artifact(plan, flakes, false));
   CHECK_FALSE(has(text, "SECRET"));
   const Artifact read = read_artifact(text);
   CHECK_FALSE(read.plan.reports.junit);
   REQUIRE(read.plan.webhooks.size() == 1);
   CHECK(read.plan.webhooks[0].url_env == "HOOK");
-  CHECK(read.flakes[0].lock.url == "git+https://me@example.com/x?rev=1");
+  CHECK(read.flakes[0].lock.url == "git+https://example.com/x?rev=1");
   CHECK(read.flakes[0].reference == read.plan.nodes[0].flake);
+}
+
+TEST_CASE("two flakes that differ in their credentials alone make no artifact") {
+  plan::Plan plan = small_plan();
+  plan.flakes = {"https://ghp_A@example.com/x", "https://ghp_B@example.com/x"};
+  try {
+    make_artifact(plan, {}, true);
+    FAIL("it was made");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::invalid_plan);
+    CHECK(has(error.message(), "two flakes are both https://example.com/x without"));
+    CHECK_FALSE(has(error.message(), "ghp_"));
+  }
 }
 
 TEST_CASE("a text that is not UTF-8 is not written as another one") {
   plan::Plan plan = small_plan();
   plan.nodes[0].profiles[0].login.options = {"\xff"};
-  CHECK_THROWS_AS(write_artifact(make_artifact(plan, locked())), Error);
+  CHECK_THROWS_AS(write_artifact(make_artifact(plan, locked(), true)), Error);
 }
 
 } // namespace belay::runner

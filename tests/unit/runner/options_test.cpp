@@ -292,8 +292,9 @@ TEST_CASE("what was settled in an artifact cannot be given again") {
   CHECK(refused({"."}).starts_with("TARGET arguments and --plan-artifact exclude each other"));
   CHECK(refused({"--plan", "p.yaml"}).starts_with("flag --plan and --plan-artifact exclude"));
   // Whatever `plan` has a flag for was settled there, but for these.
-  const std::set<std::string_view> free{"--parallel", "--grace",      "--lock-wait",
-                                        "--deadline", "--debug-logs", "--help"};
+  const std::set<std::string_view> free{"--parallel", "--grace",       "--lock-wait",
+                                        "--deadline", "--skip-checks", "--debug-logs",
+                                        "--help"};
   const std::map<std::string_view, std::string> values{
       {"stop|continue", "stop"}, {"auto|libssh2|openssh", "auto"}, {"BOOL", "true"}};
   for (const Flag* flag : flags_of(Verb::run)) {

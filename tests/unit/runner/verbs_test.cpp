@@ -100,6 +100,66 @@ TEST_CASE("a flake without nodes selects nothing") {
   CHECK(check_of(made_from(store)).code == ExitCode::nothing_selected);
 }
 
+TEST_CASE("a failing check is exit 20, named with its flake, and no artifact is made") {
+  FakeStore store;
+  store.outputs["flake"] = flake_json("web", built());
+  MadePlan made = made_from(store);
+  std::ostringstream err;
+  make_checks(made, store, {}, err);
+  CHECK(err.str() == "checking flake\n");
+  CHECK(store.checked == std::vector<std::string>{"flake"});
+  CHECK(made.checked == true);
+  CHECK(is_good(made));
+  store.failing_checks = {{"checks.x86_64-linux.deploy-schema", "exit code 3"}};
+  make_checks(made, store, {}, err);
+  CHECK_FALSE(is_good(made));
+  CHECK(plan_of(made).code == ExitCode::evaluation);
+  CHECK(plan_of(made).err ==
+        "error: checks.x86_64-linux.deploy-schema of flake failed: exit code 3\n");
+  save_artifact(made, "/nonexistent/plan.json", err);
+  CHECK(err.str().ends_with("belay: /nonexistent/plan.json was not written\n"));
+}
+
+TEST_CASE("what is secret in a URL is not printed") {
+  const std::string flake = "https://me:SECRET@example.com/x";
+  LoadOptions options;
+  options.plan_file = BELAY_SOURCE_DIR "/tests/unit/runner/empty.yaml";
+  options.overrides.targets = {flake};
+  options.nix_arguments = {"--override-input", "x", "git+https://TOKEN@example.com/y"};
+  FakeStore store;
+  const auto printed = [&](PlanFormat format) {
+    return plan_of(make_plan(options, store, [](const nix::Progress&) {}, {}), format);
+  };
+  CHECK(printed(PlanFormat::table).err ==
+        "error: evaluating https://me:***@example.com/x: no such flake\n");
+  store.outputs[flake] = flake_json("web", built());
+  for (const auto format : {PlanFormat::table, PlanFormat::json, PlanFormat::toml}) {
+    CHECK(printed(format).code == ExitCode::ok);
+    CHECK(printed(format).out.find("SECRET") == std::string::npos);
+  }
+  const LoadedPlan loaded(options);
+  CHECK(loaded.secrets() == std::vector<std::string>{"SECRET", "TOKEN"});
+}
+
+TEST_CASE("NIX ARGS beside builds on targets are warned of") {
+  plan::Plan plan;
+  plan.nodes.resize(2);
+  plan.nodes[0].name = "web-1";
+  plan.nodes[1].name = "web-2";
+  for (auto& node : plan.nodes) {
+    node.profiles.push_back(
+        {"system", *StorePath::parse("/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-web")});
+  }
+  CHECK_FALSE(warn_of_remote_builds(plan, {"--option"}));
+  plan.nodes[1].profiles[0].remote_build = true;
+  CHECK_FALSE(warn_of_remote_builds(plan, {}));
+  const auto warning = warn_of_remote_builds(plan, {"--option", "cores", "2"});
+  REQUIRE(warning);
+  CHECK(warning->severity == plan::Diagnostic::Severity::warning);
+  CHECK(warning->code == "nix-args-not-remote");
+  CHECK(warning->message.find("builds on web-2, which has remoteBuild") != std::string::npos);
+}
+
 TEST_CASE("a signal is told by its exit code") {
   MadePlan made;
   made.signal = SIGINT;
