@@ -136,6 +136,7 @@ void leave_old_transaction(const CutHost& host) {
   const TransactionFiles files(host.world().state_directory(), "00000000000000aa");
   Record record;
   record.transaction = files.id();
+  record.profiles.push_back({.wanted = {.name = "system", .closure = host.closure("old")}});
   write_record(files.record(), record);
   JournalFile(files.journal()).append({.step = Step::closed});
 }
