@@ -78,7 +78,8 @@ def power_cut_and_no_runner(fleet):
     wait_until(lambda: check.installed(web) == (1, "good"), "generation 1 is back")
     web.nothing_left()
     again = check.ended(deploy({"web-1": node(web, package("better"))}), 0)
-    assert "left profile system rolled-back" in str(again.select("log")), "what the host tells"
+    check.equal([event["data"]["state"] for event in again.select("earlier.resolved")],
+                ["rolled-back"], "what the host tells")
 
 
 OWN_AGENT = "#!/bin/sh\necho \"$*\" >>/var/lib/own-agent\nexit 1\n"
