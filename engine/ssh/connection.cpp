@@ -90,6 +90,7 @@ ssize_t Connection::receive(char* buffer, std::size_t size) {
     return -EAGAIN;
   const auto count = recv(socket_.get(), buffer, size, MSG_DONTWAIT);
   if (count > 0) {
+    received_ += static_cast<std::uint64_t>(count);
     heard();
     if (greeting_.size() < greeting_cap)
       greeting_.append(buffer, static_cast<std::size_t>(count));

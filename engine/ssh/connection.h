@@ -63,6 +63,11 @@ public:
   /// Reads ahead, so that an answer is noticed while no channel is being read.
   void read_ahead();
 
+  /// Bytes that came in all. What comes is sorted by libssh2 whenever it is called for any channel:
+  /// whoever found nothing for himself and sees this grow since has to look again before he waits,
+  /// for no poll will tell him.
+  std::uint64_t received() const { return received_; }
+
   /// More than a bulk writer should leave unsent.
   bool congested() const { return outbox_.size() - sent_ > 512 * 1024; }
 
@@ -110,6 +115,7 @@ private:
   bool closing_ = false;
   Instant next_beat_ = Instant::max();
   int unanswered_ = 0;
+  std::uint64_t received_ = 0;
   std::vector<LIBSSH2_CHANNEL*> buried_;
   Instant channel_left_ = Instant::min();
 };

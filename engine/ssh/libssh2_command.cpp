@@ -129,6 +129,7 @@ std::optional<std::size_t> Libssh2Command::try_read(char* buffer, std::size_t si
   if (stdout_taken_ == stdout_.size()) {
     stdout_.clear();
     stdout_taken_ = 0;
+    read_seen_ = connection_->received();
     collect_stderr();
     const auto count = read_stream(0, stdout_);
     connection_->tick();
@@ -148,6 +149,7 @@ std::optional<std::size_t> Libssh2Command::try_read(char* buffer, std::size_t si
 
 std::size_t Libssh2Command::try_write(std::string_view text) {
   std::size_t done = 0;
+  write_seen_ = connection_->received();
   while (done < text.size() && !connection_->congested()) {
     const auto count = libssh2_channel_write(channel_, text.data() + done, text.size() - done);
     connection_->tick();
@@ -161,6 +163,7 @@ std::size_t Libssh2Command::try_write(std::string_view text) {
 }
 
 bool Libssh2Command::try_send_eof() {
+  write_seen_ = connection_->received();
   const int code = libssh2_channel_send_eof(channel_);
   connection_->tick();
   if (code != 0 && code != LIBSSH2_ERROR_EAGAIN)
@@ -169,6 +172,7 @@ bool Libssh2Command::try_send_eof() {
 }
 
 bool Libssh2Command::try_closed() {
+  read_seen_ = connection_->received();
   const int code = libssh2_channel_wait_closed(channel_);
   connection_->tick();
   if (code == 0)

@@ -28,8 +28,13 @@ public:
   bool try_send_eof() override;
   bool try_closed() override;
 
-  void await(const Interest&, const Wait& wait, const char* what) override {
-    connection_->await(wait, what);
+  void await(const Interest& interest, const Wait& wait, const char* what) override {
+    if (!unseen(interest))
+      connection_->await(wait, what);
+  }
+  bool unseen(const Interest& interest) const override {
+    return (interest.output && read_seen_ != connection_->received()) ||
+           (interest.input && write_seen_ != connection_->received());
   }
   /// None: all commands are served by the connection's socket.
   void add_polls(const Interest&, std::vector<pollfd>&) const override {}
@@ -48,6 +53,8 @@ private:
   std::string stdout_; ///< read, but not asked for yet
   std::size_t stdout_taken_ = 0;
   StderrTail stderr_;
+  // Connection::received() when this command was last looked at, for output and for room.
+  std::uint64_t read_seen_ = 0, write_seen_ = 0;
   bool closed_ = false;
 };
 

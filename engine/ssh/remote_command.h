@@ -42,7 +42,10 @@ public:
   /// Waits until a step may get further. Throws Error{deadline_exceeded | cancelled} with `what` in
   /// it, Error{unreachable} when the connection is lost.
   virtual void await(const Interest& interest, const Wait& wait, const char* what) = 0;
-  /// For whoever polls by himself: the descriptors of this command alone, if it has any.
+  /// For whoever polls by himself: whether a step may get further already, without that any
+  /// descriptor says so.
+  virtual bool unseen(const Interest&) const { return false; }
+  /// The descriptors of this command alone, if it has any.
   virtual void add_polls(const Interest& interest, std::vector<pollfd>& fds) const = 0;
 
   virtual const std::string& stderr_tail() const = 0;

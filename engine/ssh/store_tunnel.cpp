@@ -227,7 +227,10 @@ void LinkStoreTunnel::wait_for_something() {
   if (!stop_.cancelled() && !waiting_ && joints_.size() < joints_cap)
     fds.push_back({listener_.get(), POLLIN, 0});
   for (const auto& joint : joints_) {
-    joint.command->add_polls({.output = joint.reads_remote(), .input = !joint.up.empty()}, fds);
+    const Interest interest{.output = joint.reads_remote(), .input = !joint.up.empty()};
+    if (joint.command->unseen(interest))
+      return;
+    joint.command->add_polls(interest, fds);
     const int events = (joint.reads_local() ? POLLIN : 0) | (joint.down.empty() ? 0 : POLLOUT);
     if (events != 0) // without: a socket that hung up would wake us for ever
       fds.push_back({joint.local.get(), static_cast<short>(events), 0});

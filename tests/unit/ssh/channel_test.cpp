@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/ssh/command_channel.h"
 #include "tests/catch.h"
 #include "tests/unit/ssh/test_sshd.h"
 
@@ -117,6 +118,24 @@ TEST_CASE("one session runs many commands, also several at a time") {
   first->send_eof(limit());
   CHECK(read_to_end(*first) == "hello\n");
   CHECK(read_to_end(*second).size() == 3000000);
+}
+
+TEST_CASE("what came in while another command was read is not waited for") {
+  TestSshd sshd;
+  TestTransport client(GENERATE(TransportChoice::libssh2, TransportChoice::openssh));
+  const auto session = client.connect(sshd.address());
+  const auto first =
+      dynamic_cast<belay::ssh::CommandChannel&>(*session->exec("read go; echo first", limit()))
+          .release();
+  const auto second = session->exec("read go; sleep 0.2; echo second", limit());
+  std::array<char, 100> buffer{};
+  REQUIRE_FALSE(first->try_read(buffer.data(), buffer.size()));
+  REQUIRE(first->try_write("go\n") == 3);
+  REQUIRE_FALSE(first->try_read(buffer.data(), buffer.size()));
+  second->write("go\n", limit());
+  CHECK(read_to_end(*second) == "second\n");
+  first->await({.output = true}, Wait::at_most(std::chrono::seconds(5)), "reading");
+  REQUIRE(first->try_read(buffer.data(), buffer.size()) == 6);
 }
 
 TEST_CASE("channels that are dropped with their command running give their place back") {
