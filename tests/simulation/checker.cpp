@@ -34,10 +34,6 @@ std::optional<Work> work_of(const NodeRecord& node, const std::string& profile, 
   return std::nullopt;
 }
 
-bool is_bad(Outcome outcome) {
-  return outcome != Outcome::success && outcome != Outcome::skipped;
-}
-
 } // namespace
 
 std::string_view name_of(Work work) {

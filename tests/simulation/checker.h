@@ -47,6 +47,11 @@ struct NodeRecord {
   std::optional<event::NodeFinished> finished;
 };
 
+/// Ends a run that stops at failures.
+inline bool is_bad(event::Outcome outcome) {
+  return outcome != event::Outcome::success && outcome != event::Outcome::skipped;
+}
+
 class Checker final : public event::Sink {
 public:
   explicit Checker(const plan::Plan& plan);

@@ -18,10 +18,6 @@ struct Implied {
   std::string reason;
 };
 
-bool is_bad(Outcome outcome) {
-  return outcome != Outcome::success && outcome != Outcome::skipped;
-}
-
 bool all_well(const NodeRecord& node, std::initializer_list<Stage> stages) {
   return std::all_of(node.stages.begin(), node.stages.end(), [&](const auto& entry) {
     return std::find(stages.begin(), stages.end(), entry.first.second) == stages.end() ||
