@@ -189,10 +189,10 @@ TEST_CASE("a terminal that is not read delays neither the run nor its end, and f
     watched.console->say(std::string(60'000, 'x'));
   watched.tell(event::RunFinished{});
   watched.console->finish(BootClock::now() + 50ms);
-  CHECK(BootClock::now() - start < 8s);
+  CHECK(BootClock::now() - start < 30s); // seconds of work under a sanitizer
   watched.reading().reset(); // hung up
   watched.console.reset();
-  CHECK(BootClock::now() - start < 10s);
+  CHECK(BootClock::now() - start < 40s);
 }
 
 TEST_CASE("a console is live only on a terminal, and only where it was asked for") {
