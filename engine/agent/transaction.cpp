@@ -12,8 +12,6 @@ namespace belay::agent {
 
 namespace {
 
-// Another activation's grandchild may still hold switch-to-configuration's lock.
-constexpr auto lock_patience = foreign_lock_patience;
 constexpr std::chrono::seconds lock_retry{2};
 
 Entry script_end_entry(std::size_t profile, const ScriptResult& result) {
@@ -337,7 +335,7 @@ Problem Transaction::reactivate(std::size_t profile) {
 }
 
 ScriptResult Transaction::run_patiently(const ScriptCall& call) {
-  const auto give_up = seams_.clock.now() + lock_patience;
+  const auto give_up = seams_.clock.now() + foreign_lock_patience;
   auto result = seams_.scripts.run(call);
   while (met_a_lock(result) && !result.succeeded() && seams_.clock.now() < give_up) {
     seams_.clock.sleep_until(seams_.clock.now() + lock_retry);

@@ -12,9 +12,9 @@
 
 // Is the host who we think it is? First asked before the handshake (which keys of it do we know, so
 // that the server is asked for one of those types), then answered with the key that it presented: a
-// pinned key beats everything; a revoked one never passes; a key that differs from the one shown
-// earlier in this run never passes either, whatever the configuration says; then known_hosts
-// decides as StrictHostKeyChecking wants it.
+// pinned key beats everything; of the others a revoked one never passes; a key that differs from
+// the one shown earlier in this run never passes either, whatever the configuration says; then
+// known_hosts decides as StrictHostKeyChecking wants it.
 
 namespace belay::ssh {
 
