@@ -118,7 +118,7 @@ def play(case, fleet):
 
 def judge(fleet, before, runs):
     for host in fleet:
-        verdict.settle(host, faults.recover)
+        verdict.settle(host)
     now = {host.name: verdict.host_is_whole(
         host, before[host.name], {versions[host.name] for _, versions in runs}) for host in fleet}
     for run, versions in runs:

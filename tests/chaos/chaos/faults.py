@@ -203,11 +203,19 @@ class Place:
             self.free(host)
 
 
+def agent_of(host):
+    """The agent in its store, if any came there whole: Nix dates a path back to second 1 when all of
+    it is there, and a copy that was killed leaves the beginning of a program."""
+    for agent in host.path("/nix/store").glob("*-belay-agent"):
+        if agent.stat().st_mtime == 1:
+            return f"/nix/store/{agent.name}"
+    return None
+
+
 def recover(host):
     """What the boot unit would run."""
-    for agent in host.path("/nix/store").glob("*-belay-agent"):
-        host.run(f"/nix/store/{agent.name}", "recover", timeout=120)
-        return
+    if agent := agent_of(host):
+        host.run(agent, "recover", timeout=120)
 
 
 def all_processes(host):

@@ -4,6 +4,7 @@
 import json
 import time
 
+from chaos.faults import agent_of, recover
 from fleet import check
 from fleet.runner import wait_until
 
@@ -14,14 +15,15 @@ the keeper's minute."""
 
 def transactions(host):
     """As the agent itself tells them; [] where there never was one."""
-    for agent in host.path("/nix/store").glob("*-belay-agent"):
-        code, out, err = host.run(f"/nix/store/{agent.name}", "status", "--json")
-        assert code == 0, f"{host.name}: belay-agent status: exit {code}: {err}"
-        return json.loads(out)["transactions"]
-    return []
+    agent = agent_of(host)
+    if not agent:
+        return []
+    code, out, err = host.run(agent, "status", "--json")
+    assert code == 0, f"{host.name}: belay-agent status: exit {code}: {err}"
+    return json.loads(out)["transactions"]
 
 
-def settle(host, recover):
+def settle(host):
     """Waits until nothing is open. What nobody owns any more is ended as at the next boot."""
     end = time.monotonic() + SETTLED
     while open_ones := [one for one in transactions(host) if one.get("open", True)]:
