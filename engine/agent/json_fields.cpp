@@ -45,6 +45,11 @@ int small(std::int64_t value, const char* key) {
 
 } // namespace
 
+void unknown(const char* what, std::string_view name) {
+  throw Error(ErrorKind::protocol,
+              "unknown " + std::string(what) + " \"" + one_line(name.substr(0, 200)) + "\"");
+}
+
 Json parse_object(std::string_view text) {
   auto json = Json::parse(text, nullptr, false);
   if (!json.is_object()) {

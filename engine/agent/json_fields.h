@@ -16,6 +16,9 @@ namespace belay::agent {
 
 using Json = nlohmann::json;
 
+/// Throws Error{protocol}: a name from the other side, shown as one line whatever it holds.
+[[noreturn]] void unknown(const char* what, std::string_view name);
+
 /// Throws Error{protocol} with the start of `text` unless it is one JSON object.
 Json parse_object(std::string_view text);
 /// On one line, without line feed; invalid UTF-8 is replaced, never an error.

@@ -97,7 +97,7 @@ RequestBody request_body_from(const Json& json) {
   if (kind == "log") {
     return LogRequest{text_at(json, "transaction"), integer_at(json, "offset")};
   }
-  throw Error(ErrorKind::protocol, "unknown request \"" + kind + "\"");
+  unknown("request", kind);
 }
 
 // ---- messages ----
@@ -164,7 +164,7 @@ TransactionStatus transaction_status_from(const Json& json) {
 Decision decision_from(const Json& json) {
   const auto state = state_from(text_at(json, "state"));
   if (!state) {
-    throw Error(ErrorKind::protocol, "unknown state \"" + text_at(json, "state") + "\"");
+    unknown("state", text_at(json, "state"));
   }
   return {*state, profile_status_from(object_at(json, "profile"))};
 }
@@ -187,7 +187,7 @@ ReplyBody reply_body_from(const Json& json) {
   if (kind == "log") {
     return LogPart{text_at(json, "text")};
   }
-  throw Error(ErrorKind::protocol, "unknown reply \"" + kind + "\"");
+  unknown("reply", kind);
 }
 
 Json message_json(const Hello& hello) {
@@ -248,7 +248,7 @@ Message message_from(const Json& json) {
   if (told == "heartbeat") {
     return Heartbeat{};
   }
-  throw Error(ErrorKind::protocol, "unknown message \"" + told + "\"");
+  unknown("message", told);
 }
 
 // ---- lines that would be too long ----

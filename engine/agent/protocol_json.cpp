@@ -34,7 +34,7 @@ Mode mode_at(const Json& json) {
   const auto name = maybe_text_at(json, "mode").value_or(std::string(name_of(Mode::activate)));
   const auto mode = mode_from(name);
   if (!mode) {
-    throw Error(ErrorKind::protocol, "unknown mode \"" + name + "\"");
+    unknown("mode", name);
   }
   return *mode;
 }
@@ -82,7 +82,7 @@ Json to_json(const ProfileStatus& status) {
 ProfileStatus profile_status_from(const Json& json) {
   const auto state = state_from(text_at(json, "state"));
   if (!state) {
-    throw Error(ErrorKind::protocol, "unknown state \"" + text_at(json, "state") + "\"");
+    unknown("state", text_at(json, "state"));
   }
   return {.name = text_at(json, "name"),
           .profile_path = text_at(json, "profile_path"),
