@@ -4,7 +4,7 @@
 import time
 
 from fleet import check
-from fleet.flake import Expression, node, package
+from fleet.flake import Expression, node, package, profile
 from fleet.fleet import hosts
 from fleet.runner import deploy, start, wait_until
 
@@ -70,3 +70,45 @@ def evaluation(fleet):
     [end] = run.select("evaluate.finished")
     check.equal(end["data"]["outcome"], "cancelled", "evaluation")
     check.runs(web, 1, "one", "one")
+
+
+@hosts(1)
+def between_two_profiles(fleet):
+    """The profile that was activating is confirmed or rolled back, as ever; the next one never begins."""
+    [web] = fleet
+
+    def nodes(version, script=""):
+        return {"web-1": node(web, profilesOrder=["system", "base"], profiles={
+            "system": profile(package("system" + version, script), confirmTimeout=10),
+            "base": profile(package("base" + version))})}
+
+    def late(version, end=""):
+        """Its first script ends after the deadline."""
+        web.output("rm", "-f", "/go")
+        run = start(nodes(version, f"until test -e /go; do sleep 0.1; done\n{end}"),
+                    "--deadline", "8s", "--grace", "20")
+        run.wait_for("cancel.requested", source="timeout")
+        check.equal(check.activated(web)[-1], "system" + version, "what the host is at")
+        web.output("touch", "/go")
+        return run.wait()
+
+    check.ended(deploy(nodes("1")), 0)
+    run = check.ended(late("2"), 14)
+    ended = run.node("web-1")
+    check.equal((ended["outcome"], ended["reason"], ended["changed"]),
+                ("cancelled", "cancelled", True), "web-1")
+    check.equal({name: verdict for (suite, name), verdict in run.cases().items()
+                 if suite == "web-1" and verdict == "passed" and name.startswith("base")
+                 and "activate" in name}, {}, "JUnit: the profile that never began")
+    [confirmed] = run.select("stage.finished", profile="system", stage="verify")
+    check.equal(confirmed["data"]["outcome"], "success", "the first profile")
+    check.equal(run.select("stage.started", profile="base", stage="activate"), [], "the second one")
+    check.equal(check.installed(web), (2, "system2"), "profile system")
+    check.equal(check.installed(web, "base"), (1, "base1"), "profile base")
+    check.equal(check.activated(web), "system1 base1 system2".split(), "activations")
+    run = check.ended(late("3", "exit 4\n"), 11)
+    check.rolled_back(run, web, "activation", 3, 2)
+    check.equal(check.installed(web), (2, "system2"), "profile system")
+    check.equal(check.installed(web, "base"), (1, "base1"), "profile base")
+    check.equal(check.activated(web), "system1 base1 system2 system3 system2".split(), "activations")
+    check.quiet(web)

@@ -108,3 +108,34 @@ def runner_killed_host_goes_on(fleet):
                  earlier["data"]["reason"]), (gone, "rolled-back", "confirm-timeout"), "earlier")
     assert gone in (second.out / "junit.xml").read_text(), "the report tells it, too"
     check.runs(web, 2, "better", "good slow good better")
+
+
+@hosts(2)
+def crosswise(fleet):
+    """Each of two runs holds the host that the other one needs next. The later one gives up, at its
+    time; the earlier one gets all, and no host has seen anything of the other."""
+    here, there = fleet
+    settings = {"plan": "version: 1\nlimits: {copy: 1}\nlockWait: 4\n"}
+
+    def nodes(first, second, version):
+        return {"a": node(first, package(version)), "b": node(second, package(version))}
+
+    check.ended(deploy(nodes(here, there, "good")), 0)
+    earlier = start(nodes(here, there, "earlier"), **settings)
+    held = earlier.wait_for("stage.finished", node="a", stage="lock")
+    earlier.kill(signal.SIGSTOP)  # it does not come to its second host
+    later = start(nodes(there, here, "later"), **settings)
+    also_held = later.wait_for("stage.finished", node="a", stage="lock")
+    earlier.kill(signal.SIGCONT)
+    begin = time.monotonic()
+    for run, other in ((earlier, also_held["run"]), (later, held["run"])):
+        waiting = run.wait_for("lock.waiting", node="b")
+        check.equal(waiting["data"]["holder_run"], other, "who is waited for")
+    check.ended(later.wait(), 15)
+    check.ended(earlier.wait(), 0)
+    assert time.monotonic() - begin < 20, "neither waited for longer than its time"
+    check.equal(later.node("b")["reason"], "lock-held", "what the later one says of its second host")
+    check.equal(later.node("a")["changed"], False, "its first host, which it held")
+    for host in fleet:
+        check.runs(host, 2, "earlier", "good earlier")
+    check.ended(deploy(nodes(there, here, "later")), 0)
