@@ -42,7 +42,8 @@ std::string_view name_of(Work work) {
   return names[static_cast<std::size_t>(work)];
 }
 
-Checker::Checker(const plan::Plan& plan) : policy_(plan.policy) {
+Checker::Checker(const plan::Plan& plan, std::optional<WallTime> deadline)
+    : policy_(plan.policy), deadline_(deadline) {
   const auto slots = [&](int limit) { return std::min(limit, policy_.parallel); };
   limits_ = {{Work::copy, slots(policy_.limits.copy)},
              {Work::build_there, slots(policy_.limits.build)},
@@ -76,6 +77,7 @@ void Checker::on_event(const event::Event& event) {
   require(event.sequence == ++sequence_, "the numbering has a gap");
   require(!run_finished_, "run.finished was not the last");
   const event::Payload& payload = event.payload;
+  require(cancel_ || !deadline_ || event.time <= *deadline_, "the deadline passed unnoticed");
   NodeRecord* node = event.subject.node.empty() ? nullptr : &nodes_[event.subject.node];
   if (const auto* plan = std::get_if<event::PlanResolved>(&payload))
     take(*plan);
@@ -101,9 +103,11 @@ void Checker::on_event(const event::Event& event) {
 }
 
 void Checker::take(const event::CancelRequested& cancel) {
-  require(!cancel_, "a second cancel.requested");
+  const bool late = cancel.source == event::cancel_sources::timeout;
+  require(!cancel_ || (is_late() && !late), "a second cancel.requested");
+  require(!late || event_->time == deadline_, "a deadline that is not the run's");
+  cancelled_at_ = cancel_ ? cancelled_at_ : event_->time;
   cancel_ = cancel;
-  cancelled_at_ = event_->time;
 }
 
 void Checker::take(const event::PlanResolved& plan) {

@@ -54,7 +54,8 @@ inline bool is_bad(event::Outcome outcome) {
 
 class Checker final : public event::Sink {
 public:
-  explicit Checker(const plan::Plan& plan);
+  /// `deadline`: when the run's time is up.
+  explicit Checker(const plan::Plan& plan, std::optional<WallTime> deadline = {});
 
   void on_event(const event::Event& event) override;
   /// After the last event. `left`: a second signal ended the run in the middle.
@@ -86,13 +87,16 @@ private:
   void check_skipped(const NodeRecord& node, const event::NodeFinished& finished);
   void check_node_at_end(const NodeRecord& node);
   void check_policy_at_end();
+  void check_exit_code_when_late(int code, int cancelled, bool rolled_back, bool well);
   void check_run_finished(const event::RunFinished& finished);
   bool copied(const NodeRecord& node) const;
   bool activated(const NodeRecord& node) const;
   bool failed_before(WallTime time) const;
   bool judged_bad() const;
+  bool is_late() const;
 
   const plan::Policy policy_;
+  const std::optional<WallTime> deadline_;
   std::map<std::string, NodeRecord> nodes_;
   std::map<Work, int> limits_, busy_;
   std::size_t activations_ = 0, last_rollback_rank_ = 0;

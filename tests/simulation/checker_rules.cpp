@@ -72,6 +72,8 @@ bool Checker::failed_before(WallTime time) const {
 void Checker::check_start(NodeRecord& node, Work work) {
   require(!cancel_ || work == Work::survey, // that started unseen, and is told as it ends
           "a step started after the cancel");
+  require(work == Work::survey || !deadline_ || event_->time <= *deadline_,
+          "a step started after the deadline");
   require(!node.at, "a second step started on a node");
   require(node.finish_steps == 0, "a step started after Finish");
   node.at = work;
@@ -211,6 +213,21 @@ void Checker::check_policy_at_end() {
       require(node.revocable == 0, name + " stays deployed although the run failed");
 }
 
+/// The deadline has passed, and nobody sent a signal.
+bool Checker::is_late() const {
+  return cancel_ && cancel_->source == event::cancel_sources::timeout;
+}
+
+/// It is no failure by itself: where no node paid for it, all is as if it had not been.
+void Checker::check_exit_code_when_late(int code, int cancelled, bool rolled_back, bool well) {
+  if (rolled_back)
+    return require(code == 11, "a node was rolled back, and the exit code is not 11");
+  if (well)
+    return require(cancelled > 0 ? code == 14 : code == 0 || code == 4,
+                   "the exit code does not say whether the deadline cost a node anything");
+  require(code != 0 && code != 11, "the exit code does not say how it went");
+}
+
 void Checker::check_run_finished(const event::RunFinished& finished) {
   std::map<Outcome, int> counts;
   int changed = 0;
@@ -235,11 +252,13 @@ void Checker::check_run_finished(const event::RunFinished& finished) {
     return require(code == 12, "a node's state is not known, and the exit code is not 12");
   if (internal)
     return require(code == 1, "an internal error, and the exit code is not 1");
+  const bool well = counts[Outcome::failure] + counts[Outcome::error] == 0;
+  if (is_late())
+    return check_exit_code_when_late(code, counts[Outcome::cancelled], rolled_back, well);
   if (cancel_)
     return require(code == (cancel_->signal == "SIGINT" ? 130 : 143), "not the signal's exit code");
   if (rolled_back)
     return require(code == 11, "a node was rolled back, and the exit code is not 11");
-  const bool well = counts[Outcome::failure] + counts[Outcome::error] == 0;
   require(well == (code == 0 || code == 4), "the exit code does not say how it went");
   require(code != 11 && code != 12, "the exit code tells of what did not happen");
 }

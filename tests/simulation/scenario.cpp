@@ -55,6 +55,12 @@ std::vector<Signal> draw_signals(Random& random) {
   return signals;
 }
 
+std::optional<Duration> draw_deadline(Random& random) {
+  if (!random.one_in(4))
+    return std::nullopt;
+  return random.up_to(std::chrono::seconds(random.one_in(4) ? 2 : 60));
+}
+
 } // namespace
 
 Scenario draw_scenario(std::uint64_t seed) {
@@ -67,6 +73,7 @@ Scenario draw_scenario(std::uint64_t seed) {
     scenario.plan.nodes.push_back(draw_node(random, i, scenario.trouble));
   scenario.plan.policy = draw_policy(random);
   scenario.signals = draw_signals(random);
+  scenario.deadline = draw_deadline(random);
   return scenario;
 }
 

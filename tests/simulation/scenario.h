@@ -6,10 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
-// What a seed stands for: a plan, how much goes wrong in its world, and when somebody sends a
-// signal.
+// What a seed stands for: a plan, how much goes wrong in its world, when somebody sends a signal,
+// and when the run's time is up.
 
 namespace belay::simulation {
 
@@ -23,6 +24,7 @@ struct Scenario {
   plan::Plan plan;
   std::size_t trouble = 0; ///< percent of steps that go wrong
   std::vector<Signal> signals;
+  std::optional<Duration> deadline; ///< after the run's start
 };
 
 Scenario draw_scenario(std::uint64_t seed);

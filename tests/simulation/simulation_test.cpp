@@ -38,7 +38,10 @@ private:
 /// Everybody who listens to a simulated run.
 class Listeners final : public event::Sink {
 public:
-  Listeners(const plan::Plan& plan, bool print) : checker(plan), print_(print) {}
+  Listeners(const Scenario& scenario, const Clock& clock, bool print)
+      : checker(scenario.plan, scenario.deadline ? std::optional(clock.wall() + *scenario.deadline)
+                                                 : std::nullopt),
+        print_(print) {}
 
   void on_event(const event::Event& event) override {
     checker.on_event(event);
@@ -87,7 +90,8 @@ void tell_end(event::Emitter& emitter, const event::RunState& state) {
 Ran run_seed(std::uint64_t seed, bool print = false) {
   const Scenario scenario = draw_scenario(seed);
   fakes::FakeClock clock;
-  Listeners listeners(scenario.plan, print);
+  Listeners listeners(scenario, clock, print);
+  const Instant deadline = scenario.deadline ? clock.now() + *scenario.deadline : Instant::max();
   event::Emitter emitter("00000000-0000-7000-8000-000000000000", clock, listeners);
   event::RunStarted started;
   started.command = "run";
@@ -98,7 +102,7 @@ Ran run_seed(std::uint64_t seed, bool print = false) {
     SimExecutor executor(scenario, clock);
     run::EmittingSink sink(emitter);
     run::Scheduler scheduler(scenario.plan, clock.now(), sink);
-    ran.left = run::run_loop(scenario.plan, scheduler, executor, emitter, clock).left;
+    ran.left = run::run_loop(scenario.plan, scheduler, executor, emitter, clock, deadline).left;
     tell_end(emitter, listeners.state);
     listeners.checker.close(ran.left);
     ran.violations = listeners.checker.violations();
@@ -128,7 +132,7 @@ void check(std::uint64_t seed, const Ran& ran) {
 /// The draw must reach every corner, or the rules hold for want of trouble.
 void check_corners(const std::map<std::string, int>& ends) {
   for (const char* end : {"ok", "failed", "rolled-back", "state-unknown", "interrupted",
-                          "terminated", "left", "unreachable", "build", "evaluation"}) {
+                          "terminated", "left", "unreachable", "build", "evaluation", "deadline"}) {
     INFO(end);
     CHECK(ends.contains(end));
   }
