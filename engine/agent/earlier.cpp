@@ -54,6 +54,7 @@ Refusal held_by(const TransactionFiles& files, const Snapshot& open, const Host&
           "the target is held by run " + one_line(record.run) + " since " +
               format_time(record.since),
           {{"run", record.run},
+           {"node", record.node},
            {"url", record.holder_url},
            {"since", format_time(record.since)},
            {"transaction", record.transaction},

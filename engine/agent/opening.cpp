@@ -123,6 +123,7 @@ void Opening::make_folder() const {
 void Opening::record_transaction() {
   record_.transaction = files_.id();
   record_.run = request_.run;
+  record_.node = request_.node;
   record_.holder_url = request_.holder_url;
   record_.since = host_.clock.wall();
   record_.boot = boot_id();

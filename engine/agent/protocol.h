@@ -43,8 +43,8 @@ inline constexpr std::size_t line_limit = 64 * 1024;
 /// Without a request for this long, a keeper whose profiles are decided ends; what is confirmed
 /// stays.
 inline constexpr std::chrono::seconds idle_limit{60};
-/// Without a request for this long, nobody seems to look after a transaction any more: a runner asks
-/// every 20 s at least.
+/// Without a request for this long, nobody seems to look after a transaction any more: a runner
+/// asks every 20 s at least.
 inline constexpr std::chrono::seconds attended_limit{30};
 /// How long a script that met another activation's lock is tried again, on the way back and where
 /// the new generation becomes the boot default.
@@ -92,6 +92,7 @@ struct PrepareRequest {
     std::optional<std::string> canary_folder;
   };
   std::string run;        ///< id of the run, kept as the holder's name
+  std::string node;       ///< of the run's plan, kept as well: two may be one machine
   std::string holder_url; ///< CI job, may be empty
   std::string agent;      ///< store path of this agent, to be rooted; empty = not in the store
   std::vector<Profile> profiles;
@@ -166,6 +167,7 @@ struct ProfileStatus {
   Generation recorded;            ///< before this transaction
   Generation current;             ///< read back when this status was made
   std::optional<int> made;        ///< number of the generation that this transaction made or took
+  std::string closure;            ///< the wanted one; empty = an older agent, which does not say
   bool closure_matches = false;   ///< current.path is the wanted closure
   std::optional<int> exit_status; ///< of the activation script
   std::optional<std::string> signal; ///< that killed it: "SIGKILL"
@@ -196,10 +198,10 @@ struct Refusal {
   std::string reason; ///< lock-held, path-invalid, nix-missing, no-activation, unknown-transaction,
                       ///< protocol, system
   std::string message;
-  /// lock-held: run, url, since (RFC 3339) and transaction of the holder; attended ("true",
+  /// lock-held: run, node, url, since (RFC 3339) and transaction of the holder; attended ("true",
   /// "false": its runner has not been heard of for attended_limit); rest_s, within which it ends by
-  /// itself when nobody asks any more; unfinished ("true"): nobody keeps it, and this request, a dry
-  /// run's, must not end it.
+  /// itself when nobody asks any more; unfinished ("true"): nobody keeps it, and this request, a
+  /// dry run's, must not end it.
   std::map<std::string, std::string> details;
 };
 

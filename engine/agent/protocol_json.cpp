@@ -72,6 +72,7 @@ Json to_json(const ProfileStatus& status) {
           {"recorded", to_json(status.recorded)},
           {"current", to_json(status.current)},
           {"made", or_null(status.made)},
+          {"closure", status.closure},
           {"closure_matches", status.closure_matches},
           {"exit_status", or_null(status.exit_status)},
           {"signal", or_null(status.signal)},
@@ -92,6 +93,7 @@ ProfileStatus profile_status_from(const Json& json) {
           .recorded = generation_from(object_at(json, "recorded")),
           .current = generation_from(object_at(json, "current")),
           .made = maybe_small_integer_at(json, "made"),
+          .closure = maybe_text_at(json, "closure").value_or(""),
           .closure_matches = flag_at(json, "closure_matches"),
           .exit_status = maybe_small_integer_at(json, "exit_status"),
           .signal = maybe_text_at(json, "signal"),
@@ -105,6 +107,7 @@ Json to_json(const PrepareRequest& request) {
     profiles.push_back(to_json(profile));
   }
   return {{"run", request.run},
+          {"node", request.node},
           {"holder_url", request.holder_url},
           {"agent", request.agent},
           {"profiles", std::move(profiles)}};
@@ -112,6 +115,7 @@ Json to_json(const PrepareRequest& request) {
 
 PrepareRequest prepare_request_from(const Json& json) {
   PrepareRequest request{.run = text_at(json, "run"),
+                         .node = maybe_text_at(json, "node").value_or(""),
                          .holder_url = text_at(json, "holder_url"),
                          .agent = text_at(json, "agent"),
                          .profiles = {}};

@@ -119,6 +119,7 @@ void write_record(const std::filesystem::path& path, const Record& record) {
   const Json json = {{"version", protocol_version},
                      {"transaction", record.transaction},
                      {"run", record.run},
+                     {"node", record.node},
                      {"holder_url", record.holder_url},
                      {"since", record.since.time_since_epoch().count()},
                      {"boot", record.boot},
@@ -139,6 +140,7 @@ std::optional<Record> read_record(const std::filesystem::path& path) {
   const auto json = parse_object(read_file(path, record_cap));
   Record record{.transaction = text_at(json, "transaction"),
                 .run = text_at(json, "run"),
+                .node = maybe_text_at(json, "node").value_or(""),
                 .holder_url = text_at(json, "holder_url"),
                 .since = WallTime(Duration(integer_at(json, "since"))),
                 .boot = text_at(json, "boot"),

@@ -47,6 +47,7 @@ std::string value_of(const std::map<std::string, std::string>& environment, cons
 struct Record {
   std::string transaction;
   std::string run;
+  std::string node; ///< as in PrepareRequest
   std::string holder_url;
   WallTime since{};
   std::string boot;    ///< boot_id() at prepare

@@ -34,6 +34,7 @@ ProfileStatus profile_status(const RecordedProfile& recorded, const ProfileView&
                        .recorded = recorded.generation,
                        .current = read_profile(recorded.path).generation,
                        .made = view.made,
+                       .closure = recorded.wanted.closure,
                        .closure_matches = false,
                        .exit_status = view.exit_status,
                        .signal = view.signal,

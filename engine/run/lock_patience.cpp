@@ -28,6 +28,7 @@ Duration seconds_from(const std::string& text) {
 
 LockHolder holder_of(const agent::Refusal& refusal) {
   return {.run = detail(refusal, "run"),
+          .node = detail(refusal, "node"),
           .url = detail(refusal, "url"),
           .since = detail(refusal, "since"),
           .transaction = detail(refusal, "transaction"),

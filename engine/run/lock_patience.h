@@ -22,10 +22,10 @@ namespace belay::run {
 
 /// Who holds a target's lock, as its agent says.
 struct LockHolder {
-  std::string run, url, since, transaction; ///< empty = not known
-  bool attended = true;                     ///< false: its runner is not heard of any more
-  bool unfinished = false;                  ///< nothing ends it but a real run
-  Duration rest{};                          ///< in which an unattended one ends by itself
+  std::string run, node, url, since, transaction; ///< empty = not known
+  bool attended = true;                           ///< false: its runner is not heard of any more
+  bool unfinished = false;                        ///< nothing ends it but a real run
+  Duration rest{};                                ///< in which an unattended one ends by itself
 };
 
 /// Of a Refusal{lock-held}; of an agent that does not say so much, what it says.

@@ -48,9 +48,12 @@ std::variant<agent::ReplyBody, LockHolder> LockTurn::take(const agent::PrepareRe
   }
 }
 
+/// Another node of this run on the same machine is as foreign as another run: to follow its
+/// transaction would be to report what it deploys as what this one wanted.
 bool LockTurn::is_our_own(const LockHolder& holder) const {
   const auto& owners = link_.owners;
-  return waits_for_ && holder.run == contact_.run && !holder.transaction.empty() &&
+  return waits_for_ && holder.run == contact_.run && holder.node == node_.name &&
+         !holder.transaction.empty() &&
          std::none_of(owners.begin(), owners.end(),
                       [&](const Owner& owner) { return owner.transaction == holder.transaction; });
 }

@@ -134,6 +134,9 @@ private:
     if (status == nullptr) {
       throw Error(ErrorKind::protocol, "the agent answered prepare with something else");
     }
+    for (const auto* profile : profiles) {
+      require_closure(*profile, status_of(*status, profile->name));
+    }
     for (auto* owner : owners) {
       owner->transaction = status->transaction;
     }
@@ -159,7 +162,12 @@ private:
     return std::move(std::get<agent::ReplyBody>(turn));
   }
 
-  static std::string held_by(const LockHolder& holder) {
+  std::string held_by(const LockHolder& holder) const {
+    if (holder.run == of_.contact.run && !holder.node.empty()) {
+      return "the target is held by node " + holder.node +
+             " of this very run: two nodes that are one machine take turns; deploy them one after "
+             "the other, or make them one node with several profiles";
+    }
     return holder.unfinished
                ? "an unfinished deploy of " + describe(holder) +
                      " is there, which a dry run leaves as it is; a real run, or belay-agent "
@@ -191,6 +199,7 @@ private:
                                         const std::vector<const plan::Profile*>& profiles) const {
     agent::PrepareRequest request;
     request.run = of_.contact.run;
+    request.node = of_.node.name;
     request.holder_url = of_.contact.holder_url;
     // The path of the store object that holds the program: the agent is a file of its own.
     request.agent = of_.link.connection_by(owner.login).agent->string();
@@ -201,6 +210,15 @@ private:
            profile->boot_default == plan::BootDefault::after_confirm, mode_of(*profile)});
     }
     return request;
+  }
+
+  /// Whatever else went wrong, no other closure's success is this one's.
+  static void require_closure(const plan::Profile& profile, const agent::ProfileStatus& status) {
+    if (!status.closure.empty() && status.closure != profile.path.string()) {
+      throw Error(ErrorKind::protocol, "the target prepared profile " + profile.name + " for " +
+                                           one_line(status.closure) + " instead of " +
+                                           profile.path.string());
+    }
   }
 
   /// An agent that does not know the setting would make it the boot default at once.

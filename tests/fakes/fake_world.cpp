@@ -48,6 +48,7 @@ agent::ProfileStatus FakeWorld::status(const FakeHost& host,
       found != host.generations.end() && !found->second.empty()) {
     status.current = {static_cast<int>(found->second.size()), found->second.back()};
   }
+  status.closure = profile.request.closure;
   status.closure_matches = status.current.path == profile.request.closure;
   if (profile.state == State::awaiting_confirm) {
     status.confirm_left = std::max(profile.confirm_by - BootClock::now(), Duration::zero());
@@ -84,13 +85,15 @@ agent::ReplyBody FakeWorld::prepare(FakeHost& host, const std::string& place,
   }
   for (const auto& [id, open] : host.transactions) {
     if (open.place == place && !open.finished) {
-      return agent::Refusal{
-          "lock-held", "held by transaction " + id, {{"run", open.run}, {"transaction", id}}};
+      return agent::Refusal{"lock-held",
+                            "held by transaction " + id,
+                            {{"run", open.run}, {"node", open.node}, {"transaction", id}}};
     }
   }
   FakeTransaction transaction;
   transaction.place = place;
   transaction.run = request.run;
+  transaction.node = request.node;
   transaction.id = "tx-" + std::to_string(++opened_);
   for (const auto& wanted : request.profiles) {
     if (!host.store.contains(wanted.closure)) {

@@ -45,6 +45,7 @@ struct FakeTransaction {
   std::string id;
   std::string place; ///< the state directory that it locks
   std::string run;   ///< that opened it
+  std::string node;  ///< of that run's plan
   std::vector<Profile> profiles;
   bool abandoned = false;
   bool finished = false;

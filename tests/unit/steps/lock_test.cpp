@@ -152,6 +152,23 @@ TEST_CASE("lock: a turn that was given, but whose reply was lost, is taken up") 
   CHECK(harness.step(StepKind::activate).outcome == Outcome::success);
 }
 
+TEST_CASE("lock: what another node of this run opened on the same machine is not this node's") {
+  StepHarness harness({.lock_wait = seconds(1)});
+  auto& transactions = harness.host().transactions;
+  auto& twin = transactions["tx-of-twin"];
+  twin.id = "tx-of-twin";
+  twin.place = "web:/home/root";
+  twin.run = "run-1";
+  twin.node = "twin";
+  twin.profiles.push_back({.request = {.name = "system", .closure = "/nix/store/other"}});
+  harness.step(StepKind::build);
+  const auto result = harness.step(StepKind::copy);
+  CHECK(result.reason == "lock-held");
+  CHECK(result.message.starts_with("the target is held by node twin of this very run: "));
+  CHECK(transactions.size() == 1);
+  CHECK_FALSE(twin.finished);
+}
+
 TEST_CASE("lock: without a wait, a lost connection is unreachable as ever") {
   StepHarness harness({.lock_wait = seconds(30)});
   harness.host().cut_prepare = 1;
