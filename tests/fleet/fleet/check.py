@@ -2,6 +2,7 @@
 """What a run says of itself, held to the contract and to the host's own truth."""
 
 import os
+import pathlib
 import re
 import subprocess
 
@@ -143,3 +144,16 @@ def reachable(host, user="root"):
                             f"{user}@{host.name}", "true"], capture_output=True, text=True,
                            check=False)
     equal((login.returncode, login.stderr), (0, ""), f"ssh {host.name}")
+
+
+def in_no_process(secret):
+    """Neither an argument nor the environment of any process here or on a host holds it, but for our
+    own and that of the init which has them all."""
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        for name in ["cmdline", "environ"]:
+            try:
+                held = (process / name).read_bytes()
+            except OSError:
+                continue
+            ours = process.name in (str(os.getpid()), "1")
+            assert ours or secret.encode() not in held, f"the secret is in {process}/{name}"

@@ -7,13 +7,16 @@ import hmac
 import http.server
 import json
 import os
+import resource
+import signal
+import subprocess
 import threading
 import time
 
 from fleet import check
 from fleet.flake import node, package
 from fleet.fleet import hosts
-from fleet.runner import deploy
+from fleet.runner import FOLDER, deploy, start, wait_until
 
 KEY = b"a key of twenty-four byt"
 PLAN = """\
@@ -71,6 +74,35 @@ def signed(fleet):
     secret = os.environ["HOOK_SECRET"].removeprefix("whsec_")
     for path in run.out.iterdir():
         assert secret not in path.read_text(), f"the secret is in {path.name}"
+
+
+def dumps_core(process):
+    """Whether it leaves a core when it is aborted, with leave to."""
+    resource.prlimit(process.pid, resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+    process.send_signal(signal.SIGABRT)
+    status = os.waitpid(process.pid, 0)[1]
+    process.returncode = -os.WTERMSIG(status)
+    assert os.WIFSIGNALED(status), f"it ended with {status}"
+    return os.WCOREDUMP(status)
+
+
+@hosts(1)
+def secret_of_a_run_that_crashes(fleet):
+    """While a run goes on its secret is in no process but its own; and it leaves no core. The host, of
+    which nobody speaks any more, goes back."""
+    [web] = fleet
+    receiver = Receiver()
+    check.ended(deploy({"web-1": node(web, package("good"))}, plan=receiver.plan), 0)
+    run = start({"web-1": node(web, package("seen", "until test -e /run/go; do sleep 0.1; done\n"),
+                               confirmTimeout=2)}, plan=receiver.plan)
+    wait_until(lambda: "seen" in check.activated(web), "the script runs")
+    check.in_no_process(os.environ["HOOK_SECRET"].removeprefix("whsec_"))
+    other = subprocess.Popen(["sleep", "100"], cwd=FOLDER)
+    if not dumps_core(other):
+        print("no process here leaves a core: that half is left out")
+    assert not dumps_core(run.process), "the run left a core"
+    web.output("touch", "/run/go")
+    wait_until(lambda: check.activated(web) == ["good", "seen", "good"], "rolled back")
 
 
 @hosts(1)
