@@ -3,7 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
-#include "engine/nix/trust.h"
+#include "engine/nix/copy_error.h"
 #include "engine/ssh/store_failure.h"
 
 namespace belay::run {
@@ -99,7 +99,9 @@ std::optional<StoreWork::Failure> StoreWork::attempt(const StoreAccess& access,
   if (const auto path = nix::lacks_signature(whole)) {
     return Failure{false, Error(ErrorKind::copy_failed, distrust(*path, access) + "; " + nix)};
   }
-  return explain(nix, end);
+  auto failure = explain(nix, end);
+  failure.retry |= nix::met_another_copy(whole);
+  return failure;
 }
 
 StoreWork::Failure StoreWork::explain(const std::string& nix,

@@ -9,8 +9,8 @@
 #include <functional>
 
 // Work at a target's store: a Nix process here, joined to the target's nix-daemon by a tunnel over
-// the working connection. Where the connection breaks off under it, it is made anew and the work is
-// done again, once: what went over stays. Nix says no more than "unexpected end-of-file" for a
+// the working connection. Where the connection breaks off under it, or another copy came in between,
+// it is made anew and the work is done again, once: what went over stays. Nix says no more than "unexpected end-of-file" for a
 // missing command or a refusal: the remote end's own words come first.
 
 namespace belay::run {

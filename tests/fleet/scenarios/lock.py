@@ -139,3 +139,18 @@ def crosswise(fleet):
     for host in fleet:
         check.runs(host, 2, "earlier", "good earlier")
     check.ended(deploy(nodes(there, here, "later")), 0)
+
+
+@hosts(1)
+def two_nodes_that_are_one_machine(fleet):
+    """The second one is not taken for what the first one deploys: it gets its turn, or says so."""
+    [web] = fleet
+    nodes = {"web-1": node(web, package("one")), "web-2": node(web, package("two"))}
+    refused = check.ended(deploy(nodes, "--lock-wait", "1"), 15)
+    lost, = [end for end in refused.select("node.finished") if end["data"]["outcome"] == "error"]
+    winner = {"web-1": "web-2", "web-2": "web-1"}[lost["node"]]
+    assert f"held by node {winner} of this very run" in refused.console(), refused.console()
+    both = check.ended(deploy(nodes, "--on-failure", "continue"), 0)
+    check.equal({end["data"]["outcome"] for end in both.select("node.finished")}, {"success"},
+                "outcomes")
+    check.equal(sorted(check.activated(web)[-2:]), ["one", "two"], "both ran")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/nix/trust.h"
+#include "engine/nix/copy_error.h"
 
 #include "engine/base/text.h"
 
@@ -15,6 +15,10 @@ std::optional<std::string> lacks_signature(std::string_view text) {
     return std::nullopt;
   }
   return error.substr(start + before.size(), end - start - before.size());
+}
+
+bool met_another_copy(std::string_view error) {
+  return strip_ansi(error).find("not an absolute path: 'nix-archive-1'") != std::string::npos;
 }
 
 } // namespace belay::nix

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/nix/trust.h"
+#include "engine/nix/copy_error.h"
 
 #include "tests/catch.h"
 
 using belay::nix::lacks_signature;
+using belay::nix::met_another_copy;
 
 // Real sentences; a real daemon that says them is asked by tests/fleet/scenarios/trust.py.
 
@@ -20,4 +21,12 @@ TEST_CASE("a path that nobody has signed is found in what Nix says, whichever it
   CHECK_FALSE(lacks_signature("error: derivation 'x' lacks an 'outputName' attribute"));
   CHECK_FALSE(lacks_signature("error: unexpected end-of-file"));
   CHECK_FALSE(lacks_signature(""));
+}
+
+TEST_CASE(
+    "a copy that met another one of the same path is known by what the daemon took for a path") {
+  CHECK(met_another_copy("error: not an absolute path: 'nix-archive-1'"));
+  CHECK(met_another_copy("error: not an absolute path: '\x1b[35;1mnix-archive-1\x1b[0m'"));
+  CHECK_FALSE(met_another_copy("error: not an absolute path: 'app'"));
+  CHECK_FALSE(met_another_copy(""));
 }
