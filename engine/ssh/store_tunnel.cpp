@@ -43,6 +43,9 @@ struct LinkStoreTunnel::Joint {
 
   bool reads_local() const { return !local_ended && !up.full(); }
   bool reads_remote() const { return !remote_closed && (remote_ended || !down.full()); }
+  bool writes_remote() const {
+    return !remote_ended && (!up.empty() || (local_ended && !eof_sent));
+  }
   bool done() const { return remote_closed && down.empty(); }
 
   bool take_local();
@@ -133,7 +136,7 @@ void LinkStoreTunnel::listen() {
 std::optional<ChannelEnd> LinkStoreTunnel::finish(const Wait& wait) {
   if (!thread_.joinable())
     return last_end_;
-  stop_.cancel();
+  stop();
   if (wait_readable(pump_ended_.get(), wait) != Ready::yes)
     abandon_.cancel();
   thread_.join();
@@ -142,9 +145,12 @@ std::optional<ChannelEnd> LinkStoreTunnel::finish(const Wait& wait) {
 
 void LinkStoreTunnel::pump() {
   while (!abandon_.cancelled() && !link_->lost()) {
+    // Looked at once a round: a stop that comes later is still in the descriptor when the round
+    // ends in waiting, where a second look would take it as known.
+    stopping_ = stop_.cancelled();
     if (step())
       continue;
-    if (stop_.cancelled() && joints_.empty())
+    if (stopping_ && joints_.empty())
       break;
     wait_for_something();
   }
@@ -161,6 +167,7 @@ bool LinkStoreTunnel::step() {
     if (joint->done()) {
       last_end_ = joint->command->end();
       joint = joints_.erase(joint);
+      moved = true; // also for whoever waits for its place
     } else {
       ++joint;
     }
@@ -180,7 +187,7 @@ std::unique_ptr<RemoteCommand> LinkStoreTunnel::start() {
 }
 
 bool LinkStoreTunnel::accept_one() {
-  if (!waiting_ && !stop_.cancelled() && joints_.size() < joints_cap)
+  if (!waiting_ && !stopping_ && joints_.size() < joints_cap)
     waiting_ = UniqueFd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!waiting_ || (crowded_ && !joints_.empty()))
     return false;
@@ -200,7 +207,7 @@ bool LinkStoreTunnel::accept_one() {
 
 bool LinkStoreTunnel::advance(Joint& joint) {
   try {
-    if (stop_.cancelled())
+    if (stopping_)
       joint.local_ended = true;
     bool moved = joint.take_local();
     const auto sent = joint.send_up();
@@ -222,12 +229,12 @@ void LinkStoreTunnel::wait_for_something() {
       std::ranges::any_of(joints_, [](const Joint& joint) { return joint.reads_remote(); });
   link_->add_polls(reads, fds);
   fds.push_back({abandon_.token().poll_fd(), POLLIN, 0});
-  if (!stop_.cancelled())
+  if (!stopping_)
     fds.push_back({stop_.token().poll_fd(), POLLIN, 0});
-  if (!stop_.cancelled() && !waiting_ && joints_.size() < joints_cap)
+  if (!stopping_ && !waiting_ && joints_.size() < joints_cap)
     fds.push_back({listener_.get(), POLLIN, 0});
   for (const auto& joint : joints_) {
-    const Interest interest{.output = joint.reads_remote(), .input = !joint.up.empty()};
+    const Interest interest{.output = joint.reads_remote(), .input = joint.writes_remote()};
     if (joint.command->unseen(interest))
       return;
     joint.command->add_polls(interest, fds);

@@ -31,6 +31,9 @@ public:
   std::string store_uri() const override { return "unix://" + socket_path_; }
   std::uint64_t bytes_sent() const override { return bytes_sent_; }
   std::optional<ChannelEnd> finish(const Wait& wait) override;
+  /// finish() begins with it: nobody is let in any more, and the pump ends by itself when those who
+  /// are there have ended. Does not wait. Any thread.
+  void stop() { stop_.cancel(); }
 
 private:
   struct Joint;
@@ -49,9 +52,10 @@ private:
   TemporaryDirectory directory_;
   std::string socket_path_;
   UniqueFd listener_;
-  UniqueFd waiting_;     ///< accepted, but without a channel yet
-  bool crowded_ = false; ///< sshd refused a further channel
-  unsigned steps_ = 0;   ///< since somebody was waited for
+  UniqueFd waiting_;      ///< accepted, but without a channel yet
+  bool crowded_ = false;  ///< sshd refused a further channel
+  unsigned steps_ = 0;    ///< since somebody was waited for
+  bool stopping_ = false; ///< stop_, as the round that is going on sees it
   std::list<Joint> joints_;
   std::atomic<std::uint64_t> bytes_sent_{0};
 
