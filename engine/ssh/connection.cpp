@@ -72,6 +72,7 @@ ssize_t Connection::receive_hook(libssh2_socket_t, void* buffer, size_t size, in
     const auto count = std::min(size, inbox.size());
     std::memcpy(buffer, inbox.data(), count);
     inbox.erase(0, count);
+    connection.intake_ += count;
     return static_cast<ssize_t>(count);
   }
   return connection.receive(static_cast<char*>(buffer), size);
@@ -90,7 +91,7 @@ ssize_t Connection::receive(char* buffer, std::size_t size) {
     return -EAGAIN;
   const auto count = recv(socket_.get(), buffer, size, MSG_DONTWAIT);
   if (count > 0) {
-    received_ += static_cast<std::uint64_t>(count);
+    intake_ += static_cast<std::uint64_t>(count);
     heard();
     if (greeting_.size() < greeting_cap)
       greeting_.append(buffer, static_cast<std::size_t>(count));
@@ -186,13 +187,14 @@ void Connection::read_ahead() {
   }
 }
 
-void Connection::await(const Wait& wait, const char* what) {
+void Connection::await(std::uint64_t seen, const Wait& wait, const char* what) {
   throw_if_lost();
   if (wait.cancel.cancelled())
     throw Error(ErrorKind::cancelled, who_ + ": " + what + ": cancelled");
   const Wait until{std::min(wait.deadline, next_beat_), wait.cancel};
   std::array<pollfd, 2> fds{{{fd(), poll_events(true), 0}, {wait.cancel.poll_fd(), POLLIN, 0}}};
-  const int count = poll(fds.data(), fds.size(), until.poll_milliseconds());
+  const int limit = intake_ == seen ? until.poll_milliseconds() : 0;
+  const int count = poll(fds.data(), fds.size(), limit);
   if (count < 0 && errno != EINTR)
     throw Error::from_errno("poll", errno);
   if (wait.cancel.cancelled())

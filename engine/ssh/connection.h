@@ -40,17 +40,18 @@ public:
   template <class Step> auto call(Step step, const Wait& wait, const char* what) {
     for (;;) {
       throw_if_lost();
+      const auto seen = intake_;
       const auto code = step();
       flush();
       throw_if_lost();
       if (code != LIBSSH2_ERROR_EAGAIN)
         return code;
-      await(wait, what);
+      await(seen, wait, what);
     }
   }
 
-  /// Waits until something may have changed.
-  void await(const Wait& wait, const char* what);
+  /// Waits until something may have changed since intake() was `seen`.
+  void await(std::uint64_t seen, const Wait& wait, const char* what);
 
   /// Whoever polls by himself: what to poll the socket for, until when, and what to do afterwards.
   int fd() const { return socket_.get(); }
@@ -63,10 +64,11 @@ public:
   /// Reads ahead, so that an answer is noticed while no channel is being read.
   void read_ahead();
 
-  /// Bytes that came in all. What comes is sorted by libssh2 whenever it is called for any channel:
-  /// whoever found nothing for himself and sees this grow since has to look again before he waits,
-  /// for no poll will tell him.
-  std::uint64_t received() const { return received_; }
+  /// Grows with every byte that is taken from the socket, and again when libssh2 takes one that was
+  /// read ahead. What libssh2 takes is sorted whenever it is called for any channel, and it may
+  /// leave some of what was read ahead: whoever found nothing for himself and sees this grow since
+  /// before he looked has to look again before he waits, for no poll will tell him.
+  std::uint64_t intake() const { return intake_; }
 
   /// More than a bulk writer should leave unsent.
   bool congested() const { return outbox_.size() - sent_ > 512 * 1024; }
@@ -115,7 +117,7 @@ private:
   bool closing_ = false;
   Instant next_beat_ = Instant::max();
   int unanswered_ = 0;
-  std::uint64_t received_ = 0;
+  std::uint64_t intake_ = 0;
   std::vector<LIBSSH2_CHANNEL*> buried_;
   Instant channel_left_ = Instant::min();
 };

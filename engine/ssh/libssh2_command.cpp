@@ -3,6 +3,7 @@
 
 #include "engine/ssh/handshake_gate.h"
 
+#include <algorithm>
 #include <array>
 
 namespace belay::ssh {
@@ -106,6 +107,12 @@ void Libssh2Command::fail(const char* what) const {
               connection_->who() + ": " + what + ": " + connection_->last_message());
 }
 
+// Before the last look for any of what is asked for.
+std::uint64_t Libssh2Command::seen(const Interest& interest) const {
+  const auto now = connection_->intake();
+  return std::min(interest.output ? read_seen_ : now, interest.input ? write_seen_ : now);
+}
+
 // Always by the same size: when a window adjustment has to wait for a key exchange, libssh2 books
 // the size of the read that comes next, not of the one that was announced, and then throws data
 // away as sent beyond the window.
@@ -129,7 +136,7 @@ std::optional<std::size_t> Libssh2Command::try_read(char* buffer, std::size_t si
   if (stdout_taken_ == stdout_.size()) {
     stdout_.clear();
     stdout_taken_ = 0;
-    read_seen_ = connection_->received();
+    read_seen_ = connection_->intake();
     collect_stderr();
     const auto count = read_stream(0, stdout_);
     connection_->tick();
@@ -149,7 +156,7 @@ std::optional<std::size_t> Libssh2Command::try_read(char* buffer, std::size_t si
 
 std::size_t Libssh2Command::try_write(std::string_view text) {
   std::size_t done = 0;
-  write_seen_ = connection_->received();
+  write_seen_ = connection_->intake();
   while (done < text.size() && !connection_->congested()) {
     const auto count = libssh2_channel_write(channel_, text.data() + done, text.size() - done);
     connection_->tick();
@@ -163,7 +170,7 @@ std::size_t Libssh2Command::try_write(std::string_view text) {
 }
 
 bool Libssh2Command::try_send_eof() {
-  write_seen_ = connection_->received();
+  write_seen_ = connection_->intake();
   const int code = libssh2_channel_send_eof(channel_);
   connection_->tick();
   if (code != 0 && code != LIBSSH2_ERROR_EAGAIN)
@@ -172,7 +179,7 @@ bool Libssh2Command::try_send_eof() {
 }
 
 bool Libssh2Command::try_closed() {
-  read_seen_ = connection_->received();
+  read_seen_ = connection_->intake();
   const int code = libssh2_channel_wait_closed(channel_);
   connection_->tick();
   if (code == 0)

@@ -29,12 +29,10 @@ public:
   bool try_closed() override;
 
   void await(const Interest& interest, const Wait& wait, const char* what) override {
-    if (!unseen(interest))
-      connection_->await(wait, what);
+    connection_->await(seen(interest), wait, what);
   }
   bool unseen(const Interest& interest) const override {
-    return (interest.output && read_seen_ != connection_->received()) ||
-           (interest.input && write_seen_ != connection_->received());
+    return seen(interest) != connection_->intake();
   }
   /// None: all commands are served by the connection's socket.
   void add_polls(const Interest&, std::vector<pollfd>&) const override {}
@@ -44,6 +42,7 @@ public:
   ChannelEnd end() const override;
 
 private:
+  std::uint64_t seen(const Interest& interest) const;
   ssize_t read_stream(int stream, std::string& to);
   void collect_stderr();
   [[noreturn]] void fail(const char* what) const;
@@ -53,7 +52,7 @@ private:
   std::string stdout_; ///< read, but not asked for yet
   std::size_t stdout_taken_ = 0;
   StderrTail stderr_;
-  // Connection::received() when this command was last looked at, for output and for room.
+  // Connection::intake() before this command was last looked at, for output and for room.
   std::uint64_t read_seen_ = 0, write_seen_ = 0;
   bool closed_ = false;
 };
