@@ -149,8 +149,24 @@ agent::ReplyBody Follow::demand(const agent::RequestBody& body, const Wait& wait
   return reply;
 }
 
+/// A target that is short of something for a moment has not said anything about the deploy.
+agent::ReplyBody Follow::state(const Wait& wait) {
+  for (;;) {
+    auto reply = request(agent::StateRequest{owner_.transaction}, wait);
+    const auto* refusal = std::get_if<agent::Refusal>(&reply);
+    if (refusal == nullptr) {
+      return reply;
+    }
+    if (refusal->reason != "system" || wait.expired()) {
+      throw error_of(*refusal);
+    }
+    stages_.log("agent", "not told yet: " + refusal->message);
+    pause(wait);
+  }
+}
+
 void Follow::ask(const Wait& wait) {
-  const auto reply = demand(agent::StateRequest{owner_.transaction}, wait);
+  const auto reply = state(wait);
   const auto* status = std::get_if<agent::TransactionStatus>(&reply);
   if (status == nullptr) {
     throw Error(ErrorKind::protocol, "the agent answered state with something else");

@@ -62,6 +62,7 @@ public:
   void ensure_link(const Wait& wait);
 
 private:
+  agent::ReplyBody state(const Wait& wait);
   void listen();
   void lose(const Error& error);
   void pause(const Wait& wait);

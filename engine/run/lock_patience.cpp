@@ -18,7 +18,9 @@ std::string detail(const agent::Refusal& refusal, const char* name) {
 }
 
 Duration seconds_from(const std::string& text) {
-  constexpr std::int64_t most = 604'800; // a target that says more than a week says nothing
+  // A target that says more would hold the run, and all hosts that this one has locked, for as long
+  // as it likes.
+  constexpr std::int64_t most = 3'600;
   std::int64_t count = 0;
   std::from_chars(text.data(), text.data() + text.size(), count);
   return std::chrono::seconds(std::clamp<std::int64_t>(count, 0, most));

@@ -61,7 +61,8 @@ void NodeLink::ping(const Ping& ping, const Owner* except) {
     const auto now = BootClock::now();
     const bool answered =
         owner.link.client && now - owner.link.client->last_request() < ping_interval;
-    if (&owner == except || owner.transaction.empty() || answered || now < owner.retry_at) {
+    const bool for_later = !owner.link.client && (!ping.reconnects || now < owner.retry_at);
+    if (&owner == except || owner.transaction.empty() || answered || for_later) {
       continue;
     }
     const auto wait = Wait::at_most(silence_limit, ping.cancel);

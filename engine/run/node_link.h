@@ -64,7 +64,8 @@ struct Patience {
   Duration kill = agent::script_stop_limit;
   /// For one that met another activation's lock and is tried again.
   Duration foreign_lock = agent::foreign_lock_patience;
-  /// After the confirm deadline, beside the time that the old generation's script may take.
+  /// After the confirm deadline, beside the time that the old generation's script may take; and
+  /// for a way in once that is back.
   Duration verdict = std::chrono::seconds(30);
 };
 
@@ -86,6 +87,7 @@ struct Ping {
   const Contact& contact;
   const plan::Node& node;
   CancelToken cancel;
+  bool reconnects = true; ///< else only links that live are asked
 };
 
 struct NodeLink {

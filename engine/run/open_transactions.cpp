@@ -17,6 +17,7 @@ using event::Stage;
 namespace {
 
 constexpr Duration agent_start_limit = std::chrono::seconds(60);
+constexpr Duration earlier_log_limit = std::chrono::seconds(10);
 
 agent::Mode mode_of(const plan::Profile& profile) {
   switch (profile.mode) {
@@ -261,15 +262,18 @@ private:
     }
   }
 
-  /// Nobody may have seen how that went.
+  /// Nobody may have seen how that went; but this deploy does not depend on it.
   void tell_log(Owner& owner, const std::string& transaction) {
     try {
-      of_.stages.log(agent_log_stream, read_agent_log(*owner.link.client, transaction,
-                                                      Wait::at_most(silence_limit, of_.cancel)));
+      of_.stages.log(agent_log_stream,
+                     read_agent_log(*owner.link.client, transaction,
+                                    Wait::at_most(earlier_log_limit, of_.cancel)));
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::protocol) { // else its agent keeps none
+      if (error.kind() == ErrorKind::cancelled) {
         throw;
       }
+      of_.stages.log("agent", "the log of transaction " + transaction +
+                                  " cannot be had: " + error.message());
     }
   }
 

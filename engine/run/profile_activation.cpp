@@ -150,6 +150,7 @@ agent::ProfileStatus ProfileActivation::confirm(const Status& waiting) {
   Duration delay{};
   bool decided = false;
   while (!decided && BootClock::now() < confirm_by) {
+    follow_.ping_others(Wait{confirm_by, context_.abandon()});
     fresh_ = try_confirm(confirm_by, decided);
     if (!decided) {
       delay = next_delay(delay);
@@ -168,6 +169,7 @@ std::optional<AgentLink> ProfileActivation::try_confirm(Instant confirm_by, bool
   try {
     auto link = connect_fresh(contact_, node_, owner_,
                               until_deadline.within(fresh_login_limit(until_deadline)));
+    asked_to_confirm_ = true;
     const auto reply =
         link.client->call(agent::ConfirmRequest{owner_.transaction, profile_.name}, until_deadline);
     if (const auto* refusal = std::get_if<agent::Refusal>(&reply)) {
@@ -223,12 +225,31 @@ void ProfileActivation::settle(const Status& status) {
   }
 }
 
+/// A connection that lived through it all proves nothing about the way in: the old generation may
+/// not open what the new one shut. Why nobody gets in, over a login of its own; nullopt = one does.
+std::optional<std::string> ProfileActivation::shut_out() {
+  owner_.link.client.reset();
+  try {
+    follow_.ask(Wait::at_most(contact_.patience.verdict, context_.abandon()));
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::deadline_exceeded) {
+      return error.message();
+    }
+  }
+  return std::nullopt;
+}
+
 void ProfileActivation::settle_rolled_back(const Status& status) {
-  const bool verified = status.current.path == status.recorded.path;
-  const auto message = script_end(status);
+  bool verified = status.current.path == status.recorded.path;
+  auto message = script_end(status);
   if (!verified) {
     fail(Stage::activate, Outcome::error, event::reasons::rollback_failed,
          message + "; rolled back, but the profile now is " + status.current.path);
+    result_.rollback = Rollback::failed;
+  } else if (const auto why = shut_out()) {
+    verified = false;
+    fail(Stage::activate, Outcome::error, event::reasons::rollback_failed,
+         message + "; what ran before is back, but no new login gets in: " + *why);
     result_.rollback = Rollback::failed;
   } else {
     const bool abandoned = status.reason == "abandoned";
@@ -297,21 +318,30 @@ void ProfileActivation::leave_dry_run() {
        "cancelled during the dry run; nothing was changed");
 }
 
+/// Up to the time by which it has ended.
+std::string ProfileActivation::left_text(const std::optional<Status>& status) const {
+  if (status && status->state == State::setting_boot_default) {
+    return "cancelled while it was made the boot default; the target ends it by itself by ";
+  }
+  return asked_to_confirm_
+             ? "cancelled while a confirmation was under way; the target decides by itself by "
+             : "cancelled; the target goes back by itself by ";
+}
+
 /// Tells the target to decide alone, and says what it has decided where it already has.
 void ProfileActivation::leave_to_target() {
   if (is_dry()) {
     return leave_dry_run();
   }
   const auto decides_by = SystemClock().wall() + (deadline_ - BootClock::now());
-  const auto wait = Wait::at_most(abandon_limit);
   try {
-    follow_.demand(agent::AbandonRequest{owner_.transaction}, wait);
+    follow_.demand(agent::AbandonRequest{owner_.transaction}, Wait::at_most(abandon_limit));
   } catch (const Error& error) {
     unknown(error);
     return;
   }
   try {
-    follow_.ask(wait);
+    follow_.ask(Wait::at_most(abandon_limit));
   } catch (const Error&) { // it has acknowledged: that is enough
   }
   const auto status = follow_.latest();
@@ -325,10 +355,7 @@ void ProfileActivation::leave_to_target() {
   } else {
     result_.decides_by = format_time(decides_by);
     fail(Stage::activate, Outcome::cancelled, event::reasons::left_to_target,
-         (status && status->state == State::setting_boot_default
-              ? "cancelled while it was made the boot default; the target ends it by itself by "
-              : "cancelled; the target goes back by itself by ") +
-             result_.decides_by);
+         left_text(status) + result_.decides_by);
   }
 }
 

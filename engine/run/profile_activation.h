@@ -47,9 +47,11 @@ private:
   void verify(const Status& status);
   void settle(const Status& status);
   void settle_rolled_back(const Status& status);
+  std::optional<std::string> shut_out();
   void fail(event::Stage stage, event::Outcome outcome, std::string_view reason,
             const std::string& message);
   void leave_to_target();
+  std::string left_text(const std::optional<Status>& status) const;
   void leave_dry_run();
   bool is_dry() const { return profile_.mode == plan::Mode::dry_activate; }
   void confirmed_unread();
@@ -65,6 +67,7 @@ private:
   StepContext& context_;
   Follow follow_;
   std::optional<AgentLink> fresh_; ///< the connection that confirmed: verify reads back over it
+  bool asked_to_confirm_ = false;  ///< and the answer may not have come
   Instant deadline_{};
   std::optional<int> exit_status_; ///< of the script
   ProfileResult result_;

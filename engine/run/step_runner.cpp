@@ -82,12 +82,23 @@ NodeResult StepRunner::run_node(const Step& step, StepContext& context) {
 
 void StepRunner::ping_links(std::size_t first) {
   const auto stop = closing_.token();
+  const auto ping = [&](std::size_t i, bool reconnects) {
+    // A link that is locked has a step at work, which asks for itself.
+    if (const std::unique_lock busy(links_[i]->mutex, std::try_to_lock); busy.owns_lock()) {
+      links_[i]->ping({contact_, plan_.nodes[i], stop, reconnects});
+    }
+  };
+  auto next_lost = first;
   while (wait_readable(-1, Wait::at_most(look_interval, stop)) != Ready::cancelled) {
     for (auto i = first; i < links_.size() && !stop.cancelled(); i += most_pingers) {
-      // A link that is locked has a step at work, which asks for itself.
-      if (const std::unique_lock busy(links_[i]->mutex, std::try_to_lock); busy.owns_lock()) {
-        links_[i]->ping({contact_, plan_.nodes[i], stop});
-      }
+      ping(i, false);
+    }
+    // Each dead link costs seconds. Who is still there must not be forgotten over them.
+    const auto round = Wait::at_most(look_interval, stop);
+    for (auto i = first; i < links_.size() && !round.expired() && !stop.cancelled();
+         i += most_pingers) {
+      ping(next_lost, true);
+      next_lost = next_lost + most_pingers < links_.size() ? next_lost + most_pingers : first;
     }
   }
 }

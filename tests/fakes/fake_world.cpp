@@ -105,7 +105,9 @@ agent::ReplyBody FakeWorld::prepare(FakeHost& host, const std::string& place,
     transaction.profiles.push_back(profile);
   }
   const auto id = transaction.id;
-  return describe(host, host.transactions.emplace(id, transaction).first->second);
+  auto reply = describe(host, host.transactions.emplace(id, transaction).first->second);
+  reply.earlier = host.earlier;
+  return reply;
 }
 
 void FakeWorld::activate(FakeHost& host, FakeTransaction& transaction,
@@ -178,6 +180,10 @@ void FakeWorld::roll_back(FakeHost& host, FakeTransaction& transaction,
     if (scripts[profile.request.closure].cuts_network) {
       host.reachable = true; // the old generation brings the network back
     }
+    if (host.opens_when_back) {
+      host.refuses_confirm = false;
+      host.closed_logins.clear();
+    }
   }
   tell(agent::StatusChanged{transaction.id, status(host, profile)});
 }
@@ -222,6 +228,9 @@ agent::ReplyBody FakeWorld::handle(FakeHost& host, const std::string& place,
   if (const auto* request = std::get_if<agent::PrepareRequest>(&body)) {
     return prepare(host, place, *request);
   }
+  if (std::holds_alternative<agent::LogRequest>(body) && !host.keeps_log) {
+    return agent::Refusal{"system", "cannot be read", {}};
+  }
   const auto id = std::visit(
       [](const auto& request) -> std::string {
         if constexpr (requires { request.transaction; }) {
@@ -252,6 +261,10 @@ agent::ReplyBody FakeWorld::handle(FakeHost& host, const std::string& place,
     }
     return agent::Decision{profile.state, status(host, profile)};
   } else if (std::holds_alternative<agent::StateRequest>(body)) {
+    if (host.states_refused > 0) {
+      --host.states_refused;
+      return agent::Refusal{"system", "cannot fork", {}};
+    }
     return describe(host, transaction);
   } else if (const auto* revoke = std::get_if<agent::RevokeRequest>(&body)) {
     auto& profile = profile_of(revoke->profile);

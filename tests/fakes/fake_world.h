@@ -55,15 +55,19 @@ struct FakeTransaction {
 struct FakeHost {
   bool reachable = true;
   bool refuses_confirm = false;     ///< nothing may log in any more, open connections live on
+  bool opens_when_back = false;     ///< …until the old generation's script ran
   bool loses_confirm_reply = false; ///< the connection dies between decision and reply, once
   bool rollback_fails = false;
   bool refuses_activate = false;
+  int states_refused = 0;          ///< so many of the next questions for the state, with "system"
+  bool keeps_log = true;           ///< else it refuses to tell any
   bool fails_after_revoke = false; ///< it obeys, and its reply is a refusal
   bool confirms_by_itself = false; ///< as if a confirmation had won whose reply was lost
   int refused_logins = 0;          ///< so many of the next confirm logins
-  std::string log = "what the host did\n"; ///< of each transaction
-  std::string lock_holder;         ///< another run that holds the lock
-  int lock_meetings = -1;          ///< so many requests meet it, then it is free; -1: all
+  std::string log = "what the host did\n";        ///< of each transaction
+  std::vector<agent::EarlierTransaction> earlier; ///< told by prepare
+  std::string lock_holder;                        ///< another run that holds the lock
+  int lock_meetings = -1; ///< so many requests meet it, then it is free; -1: all
   std::map<std::string, std::string> lock_details; ///< beside the run
   int cut_prepare = 0; ///< the connection dies between this one, from 1, and its reply
   int prepares = 0;

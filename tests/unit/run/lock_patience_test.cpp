@@ -82,6 +82,8 @@ TEST_CASE("lock patience: what an agent says of the holder") {
   CHECK(old.attended);
   CHECK(old.rest == Duration::zero());
   CHECK(describe(old) == "another deploy");
+  CHECK(belay::run::holder_of({"lock-held", "held", {{"rest_s", "604800"}}}).rest ==
+        std::chrono::hours(1));
   for (const char* odd : {"", "-5", "x", "99999999999999999999"}) {
     INFO(odd);
     CHECK(belay::run::holder_of({"lock-held", "held", {{"rest_s", odd}}}).rest == Duration::zero());

@@ -110,12 +110,37 @@ TEST_CASE("a rollback that fails is an error that nobody can take for less") {
 TEST_CASE("nobody gets in any more: the target goes back and the working connection says so") {
   StepHarness harness;
   harness.host().refuses_confirm = true;
+  harness.host().opens_when_back = true;
   harness.bring_over();
   const auto result = harness.step(StepKind::activate);
   CHECK(result.outcome == Outcome::failure);
   CHECK(result.reason == "confirm-timeout");
   CHECK(result.rollback == Rollback::succeeded);
   CHECK(current(harness) == StepHarness::old_closure("system"));
+}
+
+TEST_CASE(
+    "the target went back, but nobody gets in: no clean rollback, whoever still is connected") {
+  StepHarness harness;
+  harness.host().refuses_confirm = true;
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(current(harness) == StepHarness::old_closure("system"));
+  CHECK(result.outcome == Outcome::error);
+  CHECK(result.reason == "rollback-failed");
+  CHECK(result.rollback == Rollback::failed);
+  CHECK(result.message.find("is back, but no new login gets in: ") != std::string::npos);
+  CHECK(harness.rollbacks().empty());
+}
+
+TEST_CASE("a target that cannot say for a moment how it is has not failed") {
+  StepHarness harness;
+  harness.host().states_refused = 1;
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  INFO(result.message);
+  CHECK(result.outcome == Outcome::success);
+  CHECK(harness.host().states_refused == 0);
 }
 
 TEST_CASE("a network that is cut comes back with the old generation and the verdict is fetched") {

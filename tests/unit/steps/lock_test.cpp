@@ -169,6 +169,15 @@ TEST_CASE("lock: what another node of this run opened on the same machine is not
   CHECK_FALSE(twin.finished);
 }
 
+TEST_CASE("lock: the log of an earlier deploy is told where it can be had, and needed by nobody") {
+  StepHarness harness;
+  auto& host = harness.host();
+  host.earlier = {{.transaction = "tx-0", .run = "run-0", .profiles = {}}};
+  host.keeps_log = GENERATE(true, false);
+  CHECK(harness.step(StepKind::build).outcome == Outcome::success);
+  CHECK(harness.step(StepKind::copy).outcome == Outcome::success);
+}
+
 TEST_CASE("lock: without a wait, a lost connection is unreachable as ever") {
   StepHarness harness({.lock_wait = seconds(30)});
   harness.host().cut_prepare = 1;

@@ -99,6 +99,7 @@ TEST_CASE("logins: who cannot get in any more by one of them does not keep the n
   StepHarness harness(
       {.profiles = {"system", "app"}, .logins = {{"system", with_key_a}, {"app", with_key_b}}});
   harness.host().closed_logins = {"root -i b"};
+  harness.host().opens_when_back = true;
   harness.bring_over();
   const auto result = harness.step(StepKind::activate);
   CHECK(result.outcome == Outcome::failure);
