@@ -49,6 +49,20 @@ std::vector<fs::path> kept_files(const fs::path& state_directory) {
   return files;
 }
 
+/// What is left of one whose writer died.
+void remove_pieces(const fs::path& state_directory) {
+  std::vector<fs::path> pieces;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder_of(state_directory), ignored)) {
+    if (entry.path().extension() != ending) {
+      pieces.push_back(entry.path());
+    }
+  }
+  for (const auto& piece : pieces) {
+    fs::remove(piece, ignored);
+  }
+}
+
 std::string line_of(const Entry& entry, const Record& record) {
   std::string line = format_time(entry.time) + "  ";
   if (entry.profile && *entry.profile < record.profiles.size()) {
@@ -140,6 +154,7 @@ void keep_log(const TransactionFiles& files) {
     return;
   }
   const CutAround cut(Deed::keep_log);
+  remove_pieces(files.state_directory());
   replace_file(folder_of(files.state_directory()) / file_name(*record), written(files, *record),
                {.mode = 0600});
   auto kept = kept_files(files.state_directory());

@@ -27,7 +27,8 @@ inline constexpr std::size_t kept_logs = 20;
 /// where there is neither.
 std::optional<std::string> deploy_log(const TransactionFiles& files);
 
-/// Writes it down, and removes the oldest where there are too many. Throws Error{system}.
+/// Writes it down, and removes the oldest where there are too many. Throws Error{system}. One at a
+/// time: under the state directory's mutex.
 void keep_log(const TransactionFiles& files);
 
 /// Of every deploy that is still known, the oldest first.

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <unistd.h>
+#include <utility>
 
 // Of belay-agent-faults alone.
 //
@@ -24,13 +25,34 @@ namespace belay::agent {
 namespace {
 
 constexpr std::array deed_names = {
-    "make-folder",       "hold-decision",     "make-profile-folder", "add-roots",
-    "arm-boot-unit",     "write-seen",        "write-record",        "start-keeper",
-    "drop-request",      "remove-request",    "offer-decision",      "show-canary",
-    "take-canary",       "decide-confirmed",  "decide-expired",      "set-profile",
-    "switch-generation", "delete-generation", "restore-link",        "remove-link",
-    "write-mark",        "start-script",      "await-script",        "stop-leftovers",
-    "drop-roots",        "disarm-boot-unit",  "write-reported",      "keep-log",
+    "make-folder",
+    "hold-decision",
+    "make-profile-folder",
+    "add-roots",
+    "arm-boot-unit",
+    "write-seen",
+    "write-record",
+    "start-keeper",
+    "drop-request",
+    "remove-request",
+    "offer-decision",
+    "show-canary",
+    "take-canary",
+    "decide-confirmed",
+    "decide-expired",
+    "set-profile",
+    "switch-generation",
+    "delete-generation",
+    "restore-link",
+    "remove-link",
+    "write-mark",
+    "start-script",
+    "await-script",
+    "stop-leftovers",
+    "drop-roots",
+    "disarm-boot-unit",
+    "write-reported",
+    "keep-log",
     "sweep",
 };
 static_assert(deed_names.size() == static_cast<std::size_t>(Deed::sweep) + 1);
@@ -67,31 +89,46 @@ int signal_for(const std::string& point) {
   return number != 0 && unlink(path.c_str()) == 0 ? number : 0;
 }
 
-void pass(const std::string& point) {
+thread_local std::string in_hand; // NOLINT: who wraps a system call is told nothing else
+
+} // namespace
+
+int signal_at_fault_point(const std::string& point) {
   trace(point);
-  if (const int number = signal_for(point); number != 0) {
+  return signal_for(point);
+}
+
+void pass_fault_point(const std::string& point) {
+  if (const int number = signal_at_fault_point(point); number != 0) {
     kill(getpid(), number);
   }
 }
 
-} // namespace
-
-CutAround::CutAround(Deed deed) : name_(deed_names.at(static_cast<std::size_t>(deed))) {
-  pass("before-" + name_);
+const std::string& deed_in_hand() {
+  return in_hand;
 }
 
-CutAround::CutAround(Step step) : name_(name_in_journal(step)) {
-  pass("before-" + name_);
+std::string_view name_of(Deed deed) {
+  return deed_names.at(static_cast<std::size_t>(deed));
+}
+
+CutAround::CutAround(Deed deed) : name_(name_of(deed)), outer_(std::exchange(in_hand, name_)) {
+  pass_fault_point("before-" + name_);
+}
+
+CutAround::CutAround(Step step)
+    : name_(name_in_journal(step)), outer_(std::exchange(in_hand, std::string())) {
+  pass_fault_point("before-" + name_);
 }
 
 CutAround::~CutAround() {
-  pass("after-" + name_);
+  in_hand = outer_;
+  pass_fault_point("after-" + name_);
 }
 
 void cut_within(Step step, int fd, std::string_view line) {
   const auto point = "within-" + name_in_journal(step);
-  trace(point);
-  if (const int number = signal_for(point); number != 0) {
+  if (const int number = signal_at_fault_point(point); number != 0) {
     write_all(fd, line.substr(0, line.size() / 2));
     kill(getpid(), number);
   }
@@ -109,6 +146,9 @@ bool told_fault_points(std::string_view first_word) {
     for (const auto* where : {"before", "within", "after"}) {
       std::printf("%s-%s\n", where, name.c_str());
     }
+  }
+  for (const auto& point : replace_fault_points()) {
+    std::printf("%s\n", point.c_str());
   }
   return true;
 }

@@ -5,10 +5,12 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 // Where a test may cut an agent off. Around everything that outlives the agent - an entry of the
 // journal, a file that is replaced, a link that is changed, a program that is started - stands one
-// CutAround, whose points are before and after it; an entry also has one in its middle.
+// CutAround, whose points are before and after it; an entry also has one in its middle, and a file
+// that is replaced has them where replace_file is half done (fault_replace.cpp).
 // `belay-agent` is built without all that: there the class is empty. `belay-agent-faults`, which
 // only tests know, is built from the same sources with BELAY_FAULT_POINTS, tells its points by
 // --list-fault-points, and at the one that a file names, once, stops or kills itself
@@ -62,7 +64,18 @@ public:
 
 private:
   std::string name_;
+  std::string outer_; ///< what was in hand before
 };
+
+/// Says that `point` is passed, and dies there if that is what was asked for.
+void pass_fault_point(const std::string& point);
+/// The signal that was asked for at `point`, once; 0 for none.
+int signal_at_fault_point(const std::string& point);
+/// Of the innermost deed that this thread is about; empty where there is none.
+const std::string& deed_in_hand();
+/// The points within files that are replaced (fault_replace.cpp).
+std::vector<std::string> replace_fault_points();
+std::string_view name_of(Deed deed);
 
 /// Writes half of `line`, if that is what was asked for; and goes no further then.
 void cut_within(Step step, int fd, std::string_view line);

@@ -154,6 +154,7 @@ void CutHost::expect(const std::string& name) const {
 void CutHost::deploy_next() const {
   fs::remove(world_.path("home/expected"));
   play("next");
+  check_logs();
 }
 
 std::string CutHost::current() const {
@@ -188,6 +189,16 @@ void CutHost::check(const std::set<std::string>& allowed) const {
     fail("a generation leads nowhere");
   }
   check_transactions();
+}
+
+/// Of a log that was cut off while it was written nothing stays: nobody would ever remove it.
+void CutHost::check_logs() const {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(world_.state_directory() / "logs", none)) {
+    if (entry.path().extension() != ".log") {
+      fail("a piece of a log is left: " + entry.path().string());
+    }
+  }
 }
 
 void CutHost::check_transactions() const {

@@ -57,6 +57,7 @@ private:
   bool is_cut() const;
   void wait_until_quiet() const;
   void check_transactions() const;
+  void check_logs() const;
 
   NixWorld world_;
   std::map<std::string, std::string> closures_;

@@ -20,7 +20,9 @@ using namespace belay::agent::test;
 namespace {
 
 /// They need a systemd that is asked to start the keeper (tests/fleet/scenarios/cuts.py).
-const std::set<std::string> need_systemd = {"before-arm-boot-unit", "after-arm-boot-unit"};
+const std::set<std::string> need_systemd = {"before-arm-boot-unit", "half-arm-boot-unit",
+                                            "written-arm-boot-unit", "named-arm-boot-unit",
+                                            "after-arm-boot-unit"};
 
 std::vector<std::string> fault_points() {
   belay::PosixProcessRunner processes;
@@ -139,7 +141,12 @@ TEST_CASE("cuts: wherever the agent dies, all that may come next works") {
   const auto stories = find_stories();
   std::deque<std::pair<std::string, Job>> jobs;
   std::size_t points_met = 0;
-  for (const auto& point : fault_points()) {
+  const auto points = fault_points();
+  for (const auto& [point, story] : stories) {
+    INFO(story << " passes " << point << ", which is not listed");
+    CHECK(std::find(points.begin(), points.end(), point) != points.end());
+  }
+  for (const auto& point : points) {
     const auto story = stories.find(point);
     if (story == stories.end()) {
       INFO(point << " is passed by no story");
@@ -166,7 +173,8 @@ TEST_CASE("cuts: what targets get has no fault points") {
   constexpr std::size_t enough = 64 * 1024 * 1024;
   const auto ours = belay::read_file(agent_program(), enough);
   const auto faulty = belay::read_file(faulty_agent_program(), enough);
-  for (const auto* trace : {"BELAY_FAULT", "--list-fault-points", "disarm-boot-unit", "within-"}) {
+  for (const auto* trace :
+       {"BELAY_FAULT", "--list-fault-points", "disarm-boot-unit", "within-", "written-"}) {
     INFO(trace);
     CHECK(faulty.find(trace) != std::string::npos); // or the look would find nothing ever
     CHECK(ours.find(trace) == std::string::npos);
