@@ -315,6 +315,31 @@ TEST_CASE("agent: a profile in a folder that others may write to is refused, and
   }
 }
 
+TEST_CASE("agent: whatever the umask, nothing that it keeps is open to others") {
+  if (left_out()) {
+    return;
+  }
+  NixWorld world;
+  const auto before = umask(0);
+  Conversation agent(world);
+  const auto transaction =
+      prepared(agent, {system_of(world.generation("good", "echo a secret"))}).transaction;
+  accepted(agent, ActivateRequest{transaction, "system"});
+  agent.until(State::awaiting_confirm);
+  agent.kill();
+  umask(before);
+  int files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(world.state_directory())) {
+    if (!entry.is_symlink()) {
+      INFO(entry.path());
+      CHECK((entry.status().permissions() & (fs::perms::group_all | fs::perms::others_all)) ==
+            fs::perms::none);
+      ++files;
+    }
+  }
+  CHECK(files >= 8);
+}
+
 TEST_CASE("agent: heartbeats come while nothing happens") {
   if (left_out()) {
     return;

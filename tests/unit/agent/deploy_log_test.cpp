@@ -88,6 +88,29 @@ TEST_CASE("deploy log: much output is cut, and that is said") {
   CHECK(has(log, "  | the last one\n"));
 }
 
+TEST_CASE("deploy log: it is bounded, however many profiles and whatever the keeper said") {
+  Case c;
+  const auto files = c.ended(id_of(1), "run-1");
+  auto record = read_record(files.record()).value();
+  record.profiles.resize(8, record.profiles.front());
+  write_record(files.record(), record);
+  for (std::size_t i = 0; i < record.profiles.size(); ++i) {
+    fs::create_directories(files.profile(i));
+    std::ofstream(files.output(i)) << std::string(log_output_limit, 'x') << "\n";
+  }
+  std::string said;
+  while (said.size() < 1024 * 1024) {
+    said += "one more word of the keeper's\n";
+  }
+  std::ofstream(files.keeper_log()) << said << "its last one\n";
+  const auto log = deploy_log(files).value();
+  CHECK(log.size() <= deploy_log_limit);
+  CHECK(has(log, "  | its last one\n"));
+  const auto keeper = log.substr(log.find("what the keeper said:"));
+  CHECK(keeper.size() < 16 * 1024);
+  CHECK(has(keeper, "of output are not shown]"));
+}
+
 TEST_CASE("deploy log: it stays when the folder goes, for the last deploys") {
   Case c;
   for (int i = 1; i <= 23; ++i) {
@@ -107,6 +130,16 @@ TEST_CASE("deploy log: it stays when the folder goes, for the last deploys") {
     REQUIRE(stat(file.path().c_str(), &facts) == 0);
     CHECK((facts.st_mode & 0777U) == 0600U);
   }
+}
+
+TEST_CASE("deploy log: what a writer left that died is removed by the next one") {
+  Case c;
+  fs::create_directory(c.logs());
+  std::ofstream(c.logs() / "000000000000001-00aa.log.Xa3dEf") << "hal";
+  c.ended(id_of(1), "run-1");
+  sweep(c.host);
+  CHECK(std::distance(fs::directory_iterator(c.logs()), fs::directory_iterator()) == 1);
+  CHECK(deploy_log({c.folder.path(), id_of(1)}));
 }
 
 TEST_CASE("deploy log: a folder that goes although no log can be kept") {

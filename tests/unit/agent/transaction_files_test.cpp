@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/transaction_files.h"
 
+#include "engine/agent/journal.h"
+#include "engine/agent/script_output.h"
+#include "engine/agent/spawn.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "tests/catch.h"
@@ -119,4 +122,21 @@ TEST_CASE("file lock: one at a time, and free when its holder is gone") {
   }
   fs::create_symlink("/etc/passwd", f.state / "link");
   CHECK_THROWS_AS(FileLock::try_acquire(f.state / "link"), Error);
+}
+
+TEST_CASE("state directory: no file in it is written through a link") {
+  Folder f;
+  fs::create_directories(f.state);
+  const auto target = f.folder.path() / "target";
+  const auto link = f.state / "link";
+  std::ofstream(target) << "untouched";
+  fs::create_symlink(target, link);
+  CHECK_THROWS_AS(JournalFile(link), Error);
+  CHECK_THROWS_AS(ScriptOutputFile(link, 1024), Error);
+  CHECK_THROWS_AS(spawn({.argv = {"echo", "x"}, .output = link}), Error);
+  CHECK_THROWS_AS(is_locked(link), Error);
+  CHECK(output_tail(link, 1024).empty());
+  belay::replace_file(link, "ours", {.mode = 0600});
+  CHECK_FALSE(fs::is_symlink(link));
+  CHECK(belay::read_file(target, 1024) == "untouched");
 }
