@@ -99,6 +99,18 @@ std::string valid_utf8(std::string_view text) {
   return result;
 }
 
+std::size_t valid_utf8_size(std::string_view text) {
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const auto length = sequence_length(text.substr(size));
+    if (length == 0) {
+      break;
+    }
+    size += length;
+  }
+  return size;
+}
+
 std::string strip_ansi(std::string_view text) {
   std::string result;
   result.reserve(text.size());

@@ -18,6 +18,8 @@ namespace belay {
 
 /// Invalid UTF-8 becomes U+FFFD, a byte at a time.
 std::string valid_utf8(std::string_view text);
+/// How much of the start of `text` is valid UTF-8: all of it, or up to its first invalid byte.
+std::size_t valid_utf8_size(std::string_view text);
 
 /// Terminal escape sequences removed (CSI, OSC, other two-byte escapes).
 std::string strip_ansi(std::string_view text);

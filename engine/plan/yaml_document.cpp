@@ -180,7 +180,21 @@ private:
   std::size_t aliases_ = 0;
 };
 
+/// yaml-cpp hands on bytes as they come; no event and no artifact could hold them.
+void require_utf8(std::string_view text) {
+  const auto before = text.substr(0, valid_utf8_size(text));
+  if (before.size() == text.size()) {
+    return;
+  }
+  const auto line_start = before.rfind('\n') + 1; // of the first line: npos + 1, which is 0
+  throw Refused{"not-utf8",
+                "the file is not valid UTF-8 here; save it as UTF-8",
+                {static_cast<int>(std::count(before.begin(), before.end(), '\n')) + 1,
+                 static_cast<int>(before.size() - line_start) + 1}};
+}
+
 YamlPointer parse_documents(std::string_view text) {
+  require_utf8(text);
   std::istringstream stream{std::string(text)};
   YAML::Parser parser(stream);
   TreeBuilder first;

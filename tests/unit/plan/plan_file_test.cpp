@@ -207,6 +207,13 @@ TEST_CASE("what is no plan at all is one problem") {
   }
 }
 
+TEST_CASE("a file that is not UTF-8 is refused where it is not") {
+  CHECK(load("version: 1\nflake: \"na\xefve\"\n").lines ==
+        "belay.yaml:2:11: error: the file is not valid UTF-8 here; save it as UTF-8\n");
+  CHECK(load("\xff\n").lines.starts_with("belay.yaml:1:1: error: the file is not valid UTF-8"));
+  CHECK(load("version: 1 # na\xc3\xafve\n").lines.empty());
+}
+
 TEST_CASE("a webhook that is wrong somewhere is left out") {
   const Loaded loaded = load("version: 1\nwebhooks:\n  - {urlEnv: A, secretEnv: [x]}\n"
                              "  - {urlEnv: B}\n  - {urlEnv: C, secret: x}\n");
