@@ -10,8 +10,10 @@ scripts and faults at the same points, though never at the same microsecond.
 """
 
 import argparse
+import collections
 import concurrent.futures
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,8 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 PATIENCE = 600
 LEFT_OUT = 77
+KINDS = {"0": "green", "10": "red (10)", "11": "rolled back (11)", "12": "unknown (12)",
+         "-9": "killed", "130": "stopped (130)", "143": "stopped (143)"}
 
 
 def main():
@@ -34,17 +38,26 @@ def main():
     begun = time.monotonic()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        ends = dict(zip(seeds, pool.map(lambda seed: play(seed, folder), seeds)))
+        played = dict(zip(seeds, pool.map(lambda seed: play(seed, folder), seeds)))
+    ends = {seed: code for seed, (code, _) in played.items()}
     failed = [seed for seed, code in ends.items() if code not in (0, LEFT_OUT)]
     left_out = list(ends.values()).count(LEFT_OUT)
     if not failed and not options.keep and not left_out:
         folder.rmdir()
     print(f"chaos: seeds {seeds.start} to {seeds.stop - 1}: {len(seeds) - len(failed) - left_out} held, "
           f"{len(failed)} failed, {left_out} left out, {time.monotonic() - begun:.0f} s", flush=True)
+    print("chaos: their deploys: " + kinds(said for _, said in played.values()), flush=True)
     sys.exit(1 if failed else LEFT_OUT if left_out else 0)
 
 
+def kinds(codes):
+    """How many of the deploys came to what: if all were alike, nothing would have been tried."""
+    counts = collections.Counter(KINDS.get(code, f"exit {code}") for code in codes if code)
+    return ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+
+
 def play(seed, folder):
+    """Its exit code, and the one of its deploy, where it came to that."""
     output = folder / f"seed-{seed}.log"
     with open(output, "w", encoding="utf-8") as log:
         try:
@@ -54,6 +67,7 @@ def play(seed, folder):
         except subprocess.TimeoutExpired:
             log.write(f"did not end within {PATIENCE} s\n")
             code = 124
+    ended = re.search(r"^ended: (\S+)", output.read_text(errors="replace"), re.MULTILINE)
     if code == 0:
         output.unlink()
     elif code == LEFT_OUT:
@@ -62,7 +76,7 @@ def play(seed, folder):
     else:
         print(f"chaos: seed {seed} FAILED ({output}); again: {HERE / 'run.sh'} --seeds 1 "
               f"--first-seed {seed}", flush=True)
-    return code
+    return code, ended and ended.group(1)
 
 
 if __name__ == "__main__":

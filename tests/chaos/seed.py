@@ -12,10 +12,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "fleet"))
 
 # pylint: disable=wrong-import-position
-from chaos import clock, draw, faults, verdict
+from chaos import clock, draw, faults, promise, target, verdict
+from chaos.place import DISK, Place
 from fleet import check, flake, runner, world
 from fleet.fleet import Fleet
-from fleet.flake import node, package
+from fleet.flake import node
 from fleet.host import Host
 from scenario import tell_all
 
@@ -28,14 +29,14 @@ class TriedHost(Host):
     def _lay_out(self):
         super()._lay_out()
         clock.give_host(self)
-        world.run("mount", "-t", "tmpfs", "-o", f"size={faults.DISK},mode=0755", "nix",
+        world.run("mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0755", "nix",
                   self.path("/nix"))
 
 
 @dataclasses.dataclass
 class Before:
     version: str
-    generations: set
+    generations: dict
 
 
 def main():
@@ -56,7 +57,7 @@ def main():
 
 
 def good(version):
-    return package(version, draw.MEND)
+    return target.tried(version, draw.MEND)
 
 
 def make_past(case, fleet):
@@ -77,7 +78,7 @@ def wanted(case, fleet, version):
     nodes = {}
     for host, plan in zip(fleet, case.hosts):
         path = (good(check.installed(host)[1]) if plan.same
-                else package(version, draw.SCRIPTS[plan.script]))
+                else target.tried(version, draw.SCRIPTS[plan.script]))
         nodes[host.name] = node(host, path)
     return nodes
 
@@ -91,11 +92,11 @@ def start(case, nodes, number):
 def play(case, fleet):
     runner.PATIENCE = 240  # the machine may be busy with other seeds
     make_past(case, fleet)
-    before = {host.name: Before((check.installed(host) or (0, None))[1], verdict.generations(host))
+    before = {host.name: Before((check.installed(host) or (0, None))[1], target.generations(host))
               for host in fleet}
     nodes = wanted(case, fleet, "new")
     rival_nodes = {host.name: node(host, good("rival")) for host in fleet}
-    place = faults.Place(fleet)
+    place = Place(fleet)
     rivals = faults.Rivals(lambda number: start(case, rival_nodes, f"rival-{number}"))
     run = start(case, nodes, "main")
     attacks = [faults.Attack(fault, place, run, rivals.start) for fault in case.faults]
@@ -113,25 +114,47 @@ def play(case, fleet):
     main_versions = {host.name: before[host.name].version if plan.same else "new"
                      for host, plan in zip(fleet, case.hosts)}
     rival_versions = {host.name: "rival" for host in fleet}
-    judge(fleet, before, [(ended, main_versions), *((one, rival_versions) for one in rivals.runs)])
+    judge(case, fleet, before,
+          [(ended, main_versions), *((one, rival_versions) for one in rivals.runs)])
 
 
-def judge(fleet, before, runs):
-    for host in fleet:
-        verdict.settle(host)
+def judge(case, fleet, before, runs):
+    for number, host in enumerate(fleet):
+        target.settle(host, case.may_be_orphans(number))
     now = {host.name: verdict.host_is_whole(
         host, before[host.name], {versions[host.name] for _, versions in runs}) for host in fleet}
-    for run, versions in runs:
-        others = {version for _, theirs in runs for version in theirs.values()
-                  if theirs is not versions}
+    for run, _ in runs:
         verdict.reports_are_whole(run)
-        verdict.told_the_truth(run, fleet, before, now, versions, others)
+    for number, host in enumerate(fleet):
+        judge_host(case, number, host, before[host.name], now[host.name], runs)
+    deploy_after(fleet)
+    print("held:", now, flush=True)
+    print("ended:", *[run.exit_code for run, _ in runs], flush=True)
+
+
+def judge_host(case, number, host, before, now, runs):
+    faulty, ends = case.on(number), {}
+    for run, versions in runs:
+        mine = versions[host.name]
+        story = verdict.Story(run, host, before.version, now, mine,
+                              {theirs[host.name] for _, theirs in runs} - {mine}
+                              | ({"rival"} if len(runs) > 2 else set()))
+        verdict.told_the_truth(story, may_be_unknown=bool(faulty & draw.HIDES),
+                               may_fail_to_go_back="fill disk" in faulty,
+                               forgets="step clock" in faulty)
+        ends[mine] = ends.get(mine, set()) | story.states
+        if run is runs[0][0]:
+            promise.kept(case, number, story)
+    if "fill disk" not in faulty:
+        verdict.no_failed_generation_stays(host, before, now, ends)
+
+
+def deploy_after(fleet):
     after = {host.name: node(host, good("after")) for host in fleet}
-    last = check.ended(runner.deploy(after, **SETTINGS), 0)
+    check.ended(runner.deploy(after, **SETTINGS), 0)
     for host in fleet:
         check.equal(check.installed(host)[1], "after", f"{host.name}: the next deploy")
-        check.equal(check.activated(host)[-1], "after", f"{host.name}: the next deploy")
-    print("held:", now, [run.exit_code for run, _ in runs], last.exit_code)
+        check.equal(target.steps(host)[-1], "end after", f"{host.name}: the next deploy")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,9 @@ SCRIPTS = {
     "cuts the network and fails": "ip link set eth0 down\nexit 3\n",
 }
 SHUTS_OUT = {"shuts sshd down", "cuts the network", "cuts the network and fails"}
+GOOD = {"fine", "slow", "leaves a child", "closes its output", "prints megabytes"}
+BAD = {"fails", "slow and fails", "hangs", "kills its parent", *SHUTS_OUT}
+"""With the way in gone, too: the campaign's past scripts open it again."""
 LIKELY = ["fine", "slow"] * 4
 """Most scripts do their work; it is the faults that matter then."""
 
@@ -46,6 +49,11 @@ FAULTS = {
     "step own clock": 1, # and the runner's
     "rival": 2,          # another run wants the same hosts
 }
+HARMLESS = {"step clock", "step own clock"}
+OF_THE_RUNNER = {"kill nix", "kill runner", "terminate runner", "step own clock", "rival"}
+ENDS_THE_RUN = {"kill runner", "terminate runner"}
+HIDES = set(FAULTS) - HARMLESS - {"kill nix", "kill runner", "rival"}
+"""After which a run may not know what became of a host."""
 MOMENTS = [("run.started", None), ("stage.started", "build"), ("stage.started", "copy"),
            ("stage.finished", "copy"), ("stage.started", "lock"), ("stage.finished", "lock"),
            ("stage.started", "activate"), ("stage.started", "activate"),
@@ -79,6 +87,20 @@ class Case:
     on_failure: str
     magic: bool
     transport: str
+
+    def on(self, number):
+        """The kinds of the faults that this host sees."""
+        return {fault.kind for fault in self.faults
+                if fault.host == number or fault.kind in OF_THE_RUNNER}
+
+    def disturbed(self, number):
+        return bool(self.on(number) - HARMLESS)
+
+    def may_be_orphans(self, number):
+        """Whether a keeper may die with all that would start it anew."""
+        killers = [fault.kind for fault in self.faults if fault.host == number]
+        once = killers.count("kill keeper") + (self.hosts[number].script == "kills its parent")
+        return bool({"power cut", "kill keepers"} & set(killers)) or once > 1
 
     def words(self):
         lines = [f"seed {self.seed}: --on-failure {self.on_failure}, transport {self.transport}"

@@ -1,78 +1,109 @@
 # SPDX-License-Identifier: Apache-2.0
 """What has to be true after a seed, read from the hosts first and from what the runs said second."""
 
-import json
-import time
-
-from chaos.faults import agent_of, recover
+from chaos import exit_code, target
 from fleet import check
-from fleet.runner import wait_until
-
-SETTLED = 150
-"""Seconds in which every target has decided: script and its killing, confirm time, the lock's minute,
-the keeper's minute."""
-
-
-def transactions(host):
-    """As the agent itself tells them; [] where there never was one."""
-    agent = agent_of(host)
-    if not agent:
-        return []
-    code, out, err = host.run(agent, "status", "--json")
-    assert code == 0, f"{host.name}: belay-agent status: exit {code}: {err}"
-    return json.loads(out)["transactions"]
-
-
-def settle(host):
-    """Waits until nothing is open. What nobody owns any more is ended as at the next boot."""
-    end = time.monotonic() + SETTLED
-    while open_ones := [one for one in transactions(host) if one.get("open", True)]:
-        assert time.monotonic() < end, f"{host.name}: still open: {open_ones}"
-        if not any(one.get("kept") for one in open_ones):
-            time.sleep(1.5)  # one that was killed may be about to be started anew
-            if not any(one.get("kept") for one in transactions(host)):
-                recover(host)
-        time.sleep(0.1)
 
 
 def host_is_whole(host, before, wanted):
-    """The profile is what was recorded or what somebody wanted, and its activation ran last."""
+    """The profile is what was recorded or what somebody wanted, and its activation ran last, to its
+    end."""
     check.reachable(host)
-    wait_until(lambda: not check.agents(host), f"{host.name}: no agent left, but "
-               f"{check.agents(host)}", 90)
+    target.is_quiet(host)
     now = check.installed(host)
     version = now and now[1]
     assert version in {before.version, *wanted}, \
         f"{host.name}: {now} is neither {before.version} nor any of {wanted}"
     if version:
         check.equal(check.activated(host)[-1], version, f"{host.name}: last activation")
-    missing = before.generations - generations(host)
-    assert not missing, f"{host.name}: generations {missing} are gone"
+        check.equal(target.steps(host)[-1], f"end {version}", f"{host.name}: last step of a script")
+    there = target.generations(host)
+    for number, leads_to in before.generations.items():
+        check.equal(there.get(number), leads_to, f"{host.name}: generation {number}")
     return version
 
 
-def generations(host):
-    return set(check.generations(host)) if host.path("/nix/var/nix/profiles").exists() else set()
+def no_failed_generation_stays(host, before, now, ends):
+    """What a rollback left is deleted: it is none of those that were there, nor of those that a deploy
+    confirmed. `ends`: by version, how the deploys of it ended on the target."""
+    for number, leads_to in target.generations(host).items():
+        version = leads_to.rpartition("-app-")[2]
+        if number not in before.generations and version not in (now, before.version):
+            assert ends.get(version) != {"rolled-back"}, \
+                f"{host.name}: generation {number}, {version}, was rolled back and is still there"
 
 
-def told_the_truth(run, hosts, before, now, wanted, others):
-    """Every verdict of a run, against what the hosts are now. `wanted`: by host's name, what the run
-    deployed; `others`: what other runs did, before or after this one."""
-    for host in hosts:
+class Story:
+    """One run and one host: what was there, what the run wanted, what others may have done."""
+
+    def __init__(self, run, host, was, now, wanted, others):
+        self.run, self.host, self.was, self.now = run, host, was, now
+        self.wanted, self.others = wanted, others
+        self.states = target.states(host, run)
         ends = run.select("node.finished", node=host.name)
-        if not ends:
-            continue
-        end, mine, was = ends[0]["data"], wanted[host.name], before[host.name].version
-        seen, what = now[host.name], f"{host.name} is at {now[host.name]}, was told {ends[0]['data']}"
-        if end["outcome"] == "success":
-            assert seen in {mine, *others}, f"a wrong green: {what}"
-            assert mine in check.activated(host), f"green, never activated: {what}"
-        elif end["outcome"] == "failure" and end["rollback"] == "succeeded":
-            assert seen in {was, *others}, f"a wrong rollback: {what}"
-        elif end["outcome"] == "skipped":
-            assert seen in {was, *others}, f"skipped, yet touched: {what}"
-        elif end["rollback"] == "none" and not end["changed"] and end["outcome"] != "cancelled":
-            assert seen in {was, *others}, f"unchanged, yet changed: {what}"
+        self.end = ends[0]["data"] if ends else None
+        self.msg = ends[0]["msg"] if ends else ""
+
+    def __str__(self):
+        return (f"{self.host.name} is at {self.now}, was at {self.was}, its agent says "
+                f"{self.states or 'nothing'}, was told {self.end}: {self.msg}")
+
+    def is_at(self, *versions):
+        return self.now in {*versions, *self.others}
+
+    def must(self, condition, what):
+        assert condition, f"{what}: {self}"
+
+
+def told_the_truth(story, may_be_unknown, may_fail_to_go_back, forgets):
+    """`forgets`: the target may have thrown away what it knew of the run."""
+    story.must(may_fail_to_go_back or "rollback-failed" not in story.states, "did not go back")
+    if not story.end:
+        return
+    if story.states or not forgets:
+        agrees_with_the_target(story)
+    end = story.end
+    if end["outcome"] == "success":
+        story.must(story.is_at(story.wanted), "a wrong green")
+        story.must(story.wanted in check.activated(story.host), "green, never activated")
+    elif end["rollback"] == "succeeded":
+        story.must(story.is_at(story.was), "a wrong rollback")
+    elif end["rollback"] in ("failed", "unknown") or end["reason"] == "state-unknown":
+        story.must(may_be_unknown or "rollback-failed" in story.states, "nothing hid it")
+    elif end["reason"] != "left-to-target" and not end["changed"]:
+        story.must(story.is_at(story.was), "unchanged, yet changed")
+    if not story.others and end["generation_after"] is not None and end["reason"] != "left-to-target":
+        if end["outcome"] == "success" or end["rollback"] == "succeeded":
+            check.equal(check.installed(story.host)[0], end["generation_after"], str(story))
+
+
+def agrees_with_the_target(story):
+    end, states = story.end, story.states
+    if end["outcome"] == "success":
+        story.must(states == {"confirmed"}, "green, but not for its target")
+    elif end["rollback"] == "succeeded":
+        story.must("rolled-back" in states, "no rollback that the target knows of")
+        story.must("rollback-failed" not in states, "the rollback failed")
+    elif end["rollback"] == "failed":
+        story.must(states & {"rollback-failed", "rolled-back"}, "no rollback failed")
+    elif end["outcome"] == "skipped":
+        story.must(states <= {"prepared", "rolled-back"}, "skipped, yet touched")
+    elif end["reason"] == "superseded":
+        story.must("superseded" in states, "the target knows of nobody else")
+    elif end["outcome"] == "cancelled" and "goes back by itself" in story.msg:
+        story.must("confirmed" not in states, "it does not go back")
+    elif end["rollback"] == "none" and end["reason"] not in ("state-unknown", "left-to-target"):
+        kept = "confirmed" in states or "failed" in states
+        story.must(kept <= (end["changed"] or story.wanted == story.was), "it kept what it got")
+
+
+def reports_are_whole(run):
+    if run.exit_code == -9:
+        killed(run)
+    else:
+        check.ended(run, run.exit_code)
+        check.equal(run.exit_code, exit_code.expected(run), "exit code by the events and the table, "
+                    f"with {[end['data'] for end in run.select('node.finished')]}")
 
 
 def killed(run):
@@ -81,21 +112,3 @@ def killed(run):
     check.equal([event["seq"] for event in events], list(range(1, len(events) + 1)), "seq")
     if over := run.select("run.finished"):
         check.equal(over[0]["seq"], len(events), "killed on its way out, and its last event")
-
-
-def reports_are_whole(run):
-    if run.exit_code == -9:
-        killed(run)
-    else:
-        check.ended(run, run.exit_code)
-        _exit_code_is_the_worst(run)
-
-
-def _exit_code_is_the_worst(run):
-    ends = [event["data"] for event in run.select("node.finished")]
-    good = bool(ends) and all(end["outcome"] == "success" for end in ends)
-    stopped = bool(run.select("cancel.requested"))
-    assert (run.exit_code == 0) == (good and not stopped), f"exit {run.exit_code} with {ends}"
-    if any(end["rollback"] in ("failed", "unknown") and end["outcome"] != "cancelled"
-           for end in ends) and not stopped:
-        check.equal(run.exit_code, 12, f"exit code with {ends}")
