@@ -41,3 +41,12 @@ column() { awk -v n="$2" '{ print $n }' "$1" | sort -g | head -1; }
 best_ratio() {
   awk -v a="$(column "$1" "$3")" -v b="$(column "$2" "$3")" 'BEGIN { printf "%.2f", a / b }'
 }
+
+# The same with the medians: for what depends on who came first.
+median() {
+  awk -v n="$2" '{ print $n }' "$1" | sort -g |
+    awk '{ value[NR] = $1 } END { print (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2 }'
+}
+median_ratio() {
+  awk -v a="$(median "$1" "$3")" -v b="$(median "$2" "$3")" 'BEGIN { printf "%.2f", a / b }'
+}

@@ -21,4 +21,4 @@ bash tests/bench/agent.sh "$(sizes 2 200)" "$programs"
 bash tests/bench/login.sh "$(sizes 1 20)" "$programs"
 bash tests/bench/fleet.sh "$(sizes 2 16)" "$programs/belay" "$(sizes 1 3)"
 [ -n "$tiny" ] || bash tests/bench/fleet.sh 64 "$programs/belay" 2
-bash tests/bench/copy.sh "$(sizes 1 1024)" "$programs/belay" "$(sizes 1 2)"
+bash tests/bench/copy.sh "$(sizes 1 1024)" "$programs/belay" 2
