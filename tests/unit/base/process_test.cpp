@@ -8,6 +8,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <thread>
@@ -77,6 +78,23 @@ TEST_CASE("only the tail of long output is kept and every line is told") {
   CHECK(result.truncated);
   CHECK(lines == 20001);
   CHECK(last == "end");
+}
+
+TEST_CASE("a hundred megabytes of output cost no more memory than what is kept") {
+  const auto peak = [] {
+    rusage used{};
+    getrusage(RUSAGE_SELF, &used);
+    return used.ru_maxrss; // KiB
+  };
+  const auto before = peak();
+  ProcessSpec spec;
+  spec.argv = {"head", "-c", "100M", "/dev/zero"};
+  spec.output_cap = 64 * 1024;
+  const auto result = PosixProcessRunner().run(spec, Wait::at_most(60s));
+  CHECK(result.succeeded());
+  CHECK(result.out.size() == spec.output_cap);
+  CHECK(result.truncated);
+  CHECK(peak() - before < 16 * 1024);
 }
 
 TEST_CASE("the deadline stops the whole group, also where TERM is ignored") {
