@@ -16,7 +16,7 @@ from chaos import clock, draw, faults, promise, target, verdict
 from chaos.place import DISK, Place
 from fleet import check, flake, runner, world
 from fleet.fleet import Fleet
-from fleet.flake import node
+from fleet.flake import node, profile
 from fleet.host import Host
 from scenario import tell_all
 
@@ -29,6 +29,7 @@ class TriedHost(Host):
     def _lay_out(self):
         super()._lay_out()
         clock.give_host(self)
+        target.give_agent(self)
         world.run("mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0755", "nix",
                   self.path("/nix"))
 
@@ -56,53 +57,68 @@ def main():
         sys.exit(1)
 
 
-def good(version):
-    return target.tried(version, draw.MEND)
+def package(version, profile, script=draw.MEND):
+    return target.tried(target.named(version, profile), script)
+
+
+def deploying(case, version, hosts, script_of):
+    """The nodes of a flake; `script_of` gives a script by host's plan and profile."""
+    return {host.name: node(host, profiles={
+        name: profile(package(version, name, script_of(plan, name)))
+        for name in case.profiles(number)}) for number, (host, plan) in enumerate(
+            zip(hosts, case.hosts)) if host}
+
+
+def past_script(plan, _):
+    return draw.MEND + draw.PAST_SCRIPTS[plan.back]
 
 
 def make_past(case, fleet):
     """The hosts as they are before; what each has is what its deploy must go back to."""
     for version in ("one", "two"):
-        having = {host.name: node(host, good(version)) for host, plan in zip(fleet, case.hosts)
-                  if plan.past != "none" and (version == "one" or "two" in plan.past)}
-        if having:
-            check.ended(runner.deploy(having, **SETTINGS), 0)
-    for host, plan in zip(fleet, case.hosts):
-        if plan.past == "back to one of two":
-            profile = "/nix/var/nix/profiles/system"
-            host.output("nix-env", "-p", profile, "--switch-generation", "1")
-            host.output("env", f"PROFILE={profile}", f"{profile}/deploy-rs-activate")
+        having = [host if plan.past != "none" and (version == "one" or "two" in plan.past) else None
+                  for host, plan in zip(fleet, case.hosts)]
+        if any(having):
+            check.ended(runner.deploy(deploying(case, version, having, past_script), **SETTINGS), 0)
+    for number, (host, plan) in enumerate(zip(fleet, case.hosts)):
+        for name in case.profiles(number) if plan.past == "back to one of two" else ():
+            link = f"{target.FOLDERS[name]}/{name}"
+            host.output("nix-env", "-p", link, "--switch-generation", "1")
+            host.output("env", f"PROFILE={link}", f"{link}/deploy-rs-activate")
 
 
-def wanted(case, fleet, version):
-    nodes = {}
+def wanted(case, fleet):
+    """Nodes of the deploy under attack."""
+    nodes = deploying(case, "new", fleet, lambda plan, name: draw.SCRIPTS[
+        plan.script if name == "system" else plan.home])
     for host, plan in zip(fleet, case.hosts):
-        path = (good(check.installed(host)[1]) if plan.same
-                else target.tried(version, draw.SCRIPTS[plan.script]))
-        nodes[host.name] = node(host, path)
+        if plan.same:
+            nodes[host.name]["profiles"]["system"] = profile(package(
+                target.version(host, "system"), "system", past_script(plan, "system")))
     return nodes
 
 
-def start(case, nodes, number):
+def start(case, nodes, number, *arguments):
     folder = flake.write(runner.FOLDER / f"flake-{number}", nodes, **SETTINGS,
-                         magicRollback=case.magic)
-    return runner.Run(folder, "--on-failure", case.on_failure, "--transport", case.transport)
+                         magicRollback=case.magic, autoRollback=case.auto)
+    return runner.Run(folder, "--on-failure", case.on_failure, "--transport", case.transport,
+                      *arguments)
 
 
 def play(case, fleet):
     runner.PATIENCE = 240  # the machine may be busy with other seeds
     make_past(case, fleet)
-    before = {host.name: Before((check.installed(host) or (0, None))[1], target.generations(host))
-              for host in fleet}
-    nodes = wanted(case, fleet, "new")
-    rival_nodes = {host.name: node(host, good("rival")) for host in fleet}
+    before = {(host.name, name): Before(target.version(host, name), target.generations(host, name))
+              for number, host in enumerate(fleet) for name in case.profiles(number)}
+    rival_nodes = deploying(case, "rival", fleet, lambda *_: draw.MEND)
     place = Place(fleet)
     rivals = faults.Rivals(lambda number: start(case, rival_nodes, f"rival-{number}"))
-    run = start(case, nodes, "main")
+    run = start(case, wanted(case, fleet), "main",
+                *(["--deadline", str(case.deadline)] if case.deadline else []))
     attacks = [faults.Attack(fault, place, run, rivals.start) for fault in case.faults]
     for attack in attacks:
         attack.start()
-    ended = run.wait()
+    run.wait()
     for attack in attacks:
         attack.join(20)
         attack.done.set()
@@ -111,50 +127,56 @@ def play(case, fleet):
             raise attack.error
     place.put_right()
     rivals.wait()
-    main_versions = {host.name: before[host.name].version if plan.same else "new"
-                     for host, plan in zip(fleet, case.hosts)}
-    rival_versions = {host.name: "rival" for host in fleet}
-    judge(case, fleet, before,
-          [(ended, main_versions), *((one, rival_versions) for one in rivals.runs)])
-
-
-def judge(case, fleet, before, runs):
     for number, host in enumerate(fleet):
+        check.reachable(host)
         target.settle(host, case.may_be_orphans(number))
-    now = {host.name: verdict.host_is_whole(
-        host, before[host.name], {versions[host.name] for _, versions in runs}) for host in fleet}
-    for run, _ in runs:
-        verdict.reports_are_whole(run)
+        target.is_quiet(host)
+    for one in [run, *rivals.runs]:
+        verdict.reports_are_whole(one)
     for number, host in enumerate(fleet):
-        judge_host(case, number, host, before[host.name], now[host.name], runs)
-    deploy_after(fleet)
-    print("held:", now, flush=True)
-    print("ended:", *[run.exit_code for run, _ in runs], flush=True)
+        for name in case.profiles(number):
+            foreign = host.name in place.set_on and name == "system"
+            judge(case, number, host, name, before[host.name, name], run, rivals.runs, foreign)
+    deploy_after(case, fleet)
+    print("held:", {host.name: target.version(host, "system") for host in fleet}, flush=True)
+    print("ended:", *[one.exit_code for one in [run, *rivals.runs]], flush=True)
 
 
-def judge_host(case, number, host, before, now, runs):
-    faulty, ends = case.on(number), {}
-    for run, versions in runs:
-        mine = versions[host.name]
-        story = verdict.Story(run, host, before.version, now, mine,
-                              {theirs[host.name] for _, theirs in runs} - {mine}
-                              | ({"rival"} if len(runs) > 2 else set()))
-        verdict.told_the_truth(story, may_be_unknown=bool(faulty & draw.HIDES),
-                               may_fail_to_go_back="fill disk" in faulty,
-                               forgets="step clock" in faulty)
-        ends[mine] = ends.get(mine, set()) | story.states
-        if run is runs[0][0]:
+def judge(case, number, host, name, before, run, rivals, foreign):
+    faulty = case.on(number)
+    main = (before.version if case.hosts[number].same and name == "system"
+            else target.named("new", name))
+    rival = target.named("rival", name)
+    ends = {main: target.states(host, run)[name]}
+    ends[rival] = set().union(*(target.states(host, one)[name] for one in rivals))
+    foreigner = {"foreign"} if foreign else set()
+    now = verdict.profile_is_whole(host, name, before, {main, *({rival} if rivals else ()), *foreigner},
+                                   may_be_half={"failed", "rollback-failed"} & set().union(*ends.values()))
+    for one in [run, *rivals]:
+        mine, others = (main, {rival} if rivals else set()) if one is run else (rival, {main})
+        if len(rivals) > 1:
+            others.add(rival)
+        story = verdict.Story(one, host, name, before.version, now, mine, others | foreigner)
+        verdict.told_the_truth(
+            story, may_be_unknown=bool(faulty & draw.HIDES) or case.deadline, may_fail=not case.auto,
+            may_fail_to_go_back="fill disk" in faulty or case.hosts[number].back != "good",
+            forgets="step clock" in faulty)
+        if not story.others and len(case.profiles(number)) == 1:
+            verdict.told_the_generation(story)
+        if one is run:
             promise.kept(case, number, story)
     if "fill disk" not in faulty:
-        verdict.no_failed_generation_stays(host, before, now, ends)
+        verdict.no_failed_generation_stays(host, name, before, now, ends)
 
 
-def deploy_after(fleet):
-    after = {host.name: node(host, good("after")) for host in fleet}
-    check.ended(runner.deploy(after, **SETTINGS), 0)
-    for host in fleet:
-        check.equal(check.installed(host)[1], "after", f"{host.name}: the next deploy")
-        check.equal(target.steps(host)[-1], "end after", f"{host.name}: the next deploy")
+def deploy_after(case, fleet):
+    nodes = deploying(case, "after", fleet, lambda *_: draw.MEND)
+    check.ended(runner.deploy(nodes, **SETTINGS), 0)
+    for number, host in enumerate(fleet):
+        for name in case.profiles(number):
+            after = target.named("after", name)
+            check.equal(target.version(host, name), after, f"{host.name}: the next deploy")
+            check.equal(target.steps(host, name)[-1], f"end {after}", f"{host.name}: the next deploy")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,11 @@ SCRIPTS = {
 }
 SHUTS_OUT = {"shuts sshd down", "cuts the network", "cuts the network and fails"}
 GOOD = {"fine", "slow", "leaves a child", "closes its output", "prints megabytes"}
+PAST_SCRIPTS = {
+    "good": "",
+    "fails": "! grep -q '^begin new$' /var/lib/steps || exit 3\n",
+}
+"""What was there before, when it is gone back to."""
 BAD = {"fails", "slow and fails", "hangs", "kills its parent", *SHUTS_OUT}
 """With the way in gone, too: the campaign's past scripts open it again."""
 LIKELY = ["fine", "slow"] * 4
@@ -47,12 +52,21 @@ FAULTS = {
     "fill disk": 2,      # store, profiles and state, for some seconds
     "step clock": 2,     # the time of day of a host, and back
     "step own clock": 1, # and the runner's
+    "terminate twice": 1,
     "rival": 2,          # another run wants the same hosts
+    "refuse logins": 3,  # sshd's listener; sessions live
+    "freeze keeper": 2,  # stopped, and going on after some seconds or more than a minute
+    "freeze serve": 1,
+    "freeze sshd": 1,    # with every session
+    "freeze runner": 2,
+    "collect garbage": 2,
+    "foreign set": 2,    # somebody who knows nothing of locks deploys by hand
 }
 HARMLESS = {"step clock", "step own clock"}
-OF_THE_RUNNER = {"kill nix", "kill runner", "terminate runner", "step own clock", "rival"}
-ENDS_THE_RUN = {"kill runner", "terminate runner"}
-HIDES = set(FAULTS) - HARMLESS - {"kill nix", "kill runner", "rival"}
+OF_THE_RUNNER = {"kill nix", "kill runner", "terminate runner", "terminate twice",
+                 "freeze runner", "step own clock", "rival"}
+HIDES = set(FAULTS) - HARMLESS - {"kill nix", "kill runner", "rival", "collect garbage",
+                                  "foreign set"}
 """After which a run may not know what became of a host."""
 MOMENTS = [("run.started", None), ("stage.started", "build"), ("stage.started", "copy"),
            ("stage.finished", "copy"), ("stage.started", "lock"), ("stage.finished", "lock"),
@@ -60,11 +74,15 @@ MOMENTS = [("run.started", None), ("stage.started", "build"), ("stage.started", 
            ("stage.finished", "activate"), ("stage.started", "confirm"),
            ("stage.finished", "confirm"), ("stage.started", "rollback"),
            ("node.finished", None)]
+AFTER_LOCK = {("stage.finished", "lock"), ("stage.started", "activate"),
+              ("stage.finished", "activate"), ("stage.started", "confirm")}
 
 
 @dataclasses.dataclass(frozen=True)
 class HostPlan:
     past: str    # "none", "one", "two", "back to one of two"
+    back: str    # a name of PAST_SCRIPTS
+    home: str    # a name of SCRIPTS, of a second profile; "" where there is none
     script: str  # a name of SCRIPTS
     same: bool   # what is deployed is what is there already
 
@@ -87,6 +105,11 @@ class Case:
     on_failure: str
     magic: bool
     transport: str
+    auto: bool      # autoRollback
+    deadline: int   # seconds; 0: none
+
+    def profiles(self, number):
+        return ["system", "home"] if self.hosts[number].home else ["system"]
 
     def on(self, number):
         """The kinds of the faults that this host sees."""
@@ -94,7 +117,13 @@ class Case:
                 if fault.host == number or fault.kind in OF_THE_RUNNER}
 
     def disturbed(self, number):
-        return bool(self.on(number) - HARMLESS)
+        return bool(self.on(number) - self.harmless()) or self.deadline > 0
+
+    def harmless(self):
+        """What the store holds is kept from the collector once its deploy has the lock."""
+        late = all(fault.moment in AFTER_LOCK for fault in self.faults
+                   if fault.kind == "collect garbage")
+        return HARMLESS | ({"collect garbage"} if late and len(self.hosts) == 1 else set())
 
     def may_be_orphans(self, number):
         """Whether a keeper may die with all that would start it anew."""
@@ -104,10 +133,14 @@ class Case:
 
     def words(self):
         lines = [f"seed {self.seed}: --on-failure {self.on_failure}, transport {self.transport}"
-                 + ("" if self.magic else ", no magic rollback")]
+                 + ("" if self.magic else ", no magic rollback")
+                 + ("" if self.auto else ", no rollback of what fails")
+                 + (f", deadline {self.deadline} s" if self.deadline else "")]
         for number, host in enumerate(self.hosts, 1):
             lines.append(f"  web-{number}: before: {host.past}; script: {host.script}"
-                         + ("; unchanged" if host.same else ""))
+                         + ("; unchanged" if host.same else "")
+                         + (f"; going back {host.back}" if host.back != "good" else "")
+                         + (f"; home: {host.home}" if host.home else ""))
         for fault in self.faults:
             moment = " ".join(filter(None, fault.moment))
             step = f" by {fault.step} s" if "clock" in fault.kind else ""
@@ -119,11 +152,14 @@ class Case:
 def draw(seed):
     luck = random.Random(seed)
     hosts = tuple(_draw_host(luck) for _ in range(luck.choice([1, 1, 2, 2, 3])))
-    faults = tuple(_draw_fault(luck, len(hosts)) for _ in range(luck.choice([1, 1, 2, 3])))
+    faults = tuple(_draw_fault(luck, len(hosts)) for _ in range(luck.choice([0, 1, 1, 1, 2, 2, 3])))
     # Without it, nobody brings back a host that shuts the runner out.
     magic = luck.random() < 0.9 or any(host.script in SHUTS_OUT for host in hosts)
+    # Who asks for a failed activation to stay has a host that stays cut off.
+    auto = luck.random() < 0.9 or any(host.script == "cuts the network and fails" for host in hosts)
     return Case(seed, hosts, faults, luck.choice(["stop", "continue"]), magic,
-                luck.choice(["libssh2", "libssh2", "openssh"]))
+                luck.choice(["libssh2", "libssh2", "openssh"]), auto,
+                luck.randint(2, 15) if luck.random() < 0.1 else 0)
 
 
 def _draw_host(luck):
@@ -132,11 +168,14 @@ def _draw_host(luck):
     # Where nothing was before, there is nothing that could be run to let the runner in again.
     scripts = [name for name in SCRIPTS if past != "none" or name not in SHUTS_OUT]
     script = "fine" if same else luck.choice([*scripts, *LIKELY])
-    return HostPlan(past, script, same)
+    back = luck.choice(list(PAST_SCRIPTS)) if past != "none" and luck.random() < 0.15 else "good"
+    home = luck.choice(["fine", "slow", "fails"]) if luck.random() < 0.15 else ""
+    return HostPlan(past, back, home, script, same)
 
 
 def _draw_fault(luck, hosts):
     [kind] = luck.choices(list(FAULTS), FAULTS.values())
+    duration = 70 if "freeze" in kind and luck.random() < 0.1 else luck.uniform(0.3, 12)
     return Fault(kind, luck.randrange(hosts), luck.choice(MOMENTS),
-                 luck.choice([0, luck.uniform(0, 0.3), luck.uniform(0, 3)]), luck.uniform(0.3, 12),
+                 luck.choice([0, luck.uniform(0, 0.3), luck.uniform(0, 3)]), duration,
                  luck.choice([-1, 1]) * luck.choice([7, 3600, 400 * 86400]))

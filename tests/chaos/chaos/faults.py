@@ -115,6 +115,40 @@ class Attack(threading.Thread):
         with clock.stepped(clock.OF_RUNNER, self.fault.step):
             self.last()
 
+    def terminate_twice(self):
+        self.watched.kill(signal.SIGTERM)
+        self.last()
+        self.watched.kill(signal.SIGTERM)
+
+    def refuse_logins(self):
+        self.place.kill(self.host, "sshd: /usr/sbin/sshd")
+        self.last()
+        self.place.start_sshd(self.host)
+
+    def freeze_keeper(self):
+        self._freeze("belay-agent keep", "belay-agent recover")
+
+    def freeze_serve(self):
+        self._freeze("belay-agent serve")
+
+    def freeze_sshd(self):
+        self._freeze("sshd")
+
+    def _freeze(self, *parts):
+        with self.place.frozen(self.host, *parts):
+            self.last()
+
+    def freeze_runner(self):
+        self.watched.kill(signal.SIGSTOP)
+        self.last()
+        self.watched.kill(signal.SIGCONT)
+
+    def collect_garbage(self):
+        self.place.collect_garbage(self.host)
+
+    def foreign_set(self):
+        self.place.set_by_hand(self.host)
+
     def rival(self):
         self.start_rival()
 

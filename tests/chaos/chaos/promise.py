@@ -6,17 +6,29 @@ from chaos import draw
 
 
 def owed(case, number):
-    """"success", "back", or None where the faults leave it open."""
+    """"success", "back", "nothing back" where what was there fails, or None where the faults leave it
+    open."""
     host = case.hosts[number]
-    if case.disturbed(number) or host.script not in draw.GOOD | draw.BAD:
+    if case.disturbed(number) or not _is_good(host) and not _is_bad(host):
         return None
-    if case.on_failure == "continue":
-        return "success" if host.script in draw.GOOD else "back"
-    if any(case.disturbed(other) for other in range(len(case.hosts))):
-        return None
-    if all(one.script in draw.GOOD for one in case.hosts):
+    if case.on_failure == "stop":
+        if any(case.disturbed(other) for other in range(len(case.hosts))):
+            return None
+        if not all(_is_good(one) for one in case.hosts) and len(case.hosts) > 1:
+            return None
+    if _is_good(host):
         return "success"
-    return "back" if len(case.hosts) == 1 else None
+    if not case.auto:
+        return None
+    return "back" if host.back == "good" else "nothing back" if not host.home else None
+
+
+def _is_good(host):
+    return host.script in draw.GOOD and host.home in {"", *draw.GOOD}
+
+
+def _is_bad(host):
+    return host.script in draw.BAD or host.script in draw.GOOD and host.home in draw.BAD
 
 
 def kept(case, number, story):
@@ -27,5 +39,7 @@ def kept(case, number, story):
     end = story.end
     if due == "success":
         story.must((end["outcome"], story.now) == ("success", story.wanted), "owed green")
-    else:
+    elif due == "back":
         story.must((end["outcome"], end["rollback"]) == ("failure", "succeeded"), "owed a way back")
+    else:
+        story.must((end["outcome"], end["rollback"]) == ("error", "failed"), "owed an alarm")

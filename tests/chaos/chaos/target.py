@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a host says of itself: its transactions, its profile, what its scripts did, what is left."""
 
+import collections
 import json
 import os
 import pathlib
 import re
+import shutil
 import time
 
 from chaos.processes import agent_of
@@ -16,6 +18,14 @@ SETTLED = 150
 """Seconds in which every target has decided: script and its killing, confirm time, the lock's minute,
 the keeper's minute."""
 STEPS = "/var/lib/steps"
+OWN_AGENT = "/var/lib/belay-agent"
+"""For looking where a collected store has none any more."""
+FOLDERS = {"system": "/nix/var/nix/profiles", "home": "/nix/var/nix/profiles/per-user/root"}
+
+
+def named(version, profile):
+    """What a version is called in what that profile's scripts leave."""
+    return version if profile == "system" else f"{version}-{profile}"
 
 
 def tried(version, script):
@@ -24,12 +34,13 @@ def tried(version, script):
                             f"echo end {version} >>{STEPS}\n")
 
 
+def give_agent(host):
+    shutil.copy(pathlib.Path(os.environ["BELAY_BIN"]).parent / "belay-agent", host.path(OWN_AGENT))
+
+
 def transactions(host):
-    """As the agent itself tells them; [] where there never was one."""
-    agent = agent_of(host)
-    if not agent:
-        return []
-    code, out, err = host.run(agent, "status", "--json")
+    """As the agent itself tells them."""
+    code, out, err = host.run(agent_of(host) or OWN_AGENT, "status", "--json")
     assert code == 0, f"{host.name}: belay-agent status: exit {code}: {err}"
     return json.loads(out)["transactions"]
 
@@ -40,13 +51,21 @@ def settle(host, may_be_orphans):
     end = time.monotonic() + SETTLED
     while open_ones := [one for one in transactions(host) if one.get("open", True)]:
         assert time.monotonic() < end, f"{host.name}: still open: {open_ones}"
-        if not any(one.get("kept") for one in open_ones):
-            time.sleep(2.5)  # one that was killed may be about to be started anew
-            orphans = [one for one in transactions(host) if one.get("open", True)]
-            if orphans and not any(one.get("kept") for one in orphans):
-                assert may_be_orphans or _untouched(orphans), f"{host.name}: nobody keeps {orphans}"
-                recover(host)
+        if orphans := _orphans(host):
+            assert may_be_orphans or _untouched(orphans), f"{host.name}: nobody keeps {orphans}"
+            recover(host)
         time.sleep(0.1)
+
+
+def _orphans(host):
+    """What is open, where nobody has kept any of it for some seconds: a keeper that was killed may be
+    about to be started anew."""
+    for _ in range(10):
+        open_ones = [one for one in transactions(host) if one.get("open", True)]
+        if not open_ones or any(one.get("kept") for one in open_ones):
+            return []
+        time.sleep(0.4)
+    return open_ones
 
 
 def _untouched(ones):
@@ -61,21 +80,31 @@ def recover(host):
 
 
 def states(host, run):
-    """How the transactions of a run ended on a host: the states of their profiles."""
-    events = run.events()
-    own = [one for one in transactions(host) if events and one.get("run") == events[0]["run"]]
-    return {profile["state"] for one in own for profile in one["profiles"]}
+    """How the transactions of a run ended on a host: the states that it was left in, by profile."""
+    events, found = run.events(), collections.defaultdict(set)
+    for one in transactions(host):
+        if events and one.get("run") == events[0]["run"]:
+            for profile in one["profiles"]:
+                found[profile["name"]].add(profile["state"])
+    return found
 
 
-def generations(host):
+def version(host, profile):
+    now = check.installed(host, profile)
+    return now and now[1]
+
+
+def generations(host, profile):
     """Where each generation leads, by its number."""
-    folder = host.path("/nix/var/nix/profiles")
-    links = folder.glob("system-*-link") if folder.exists() else []
+    folder = host.path(FOLDERS[profile])
+    links = folder.glob(f"{profile}-*-link") if folder.exists() else []
     return {int(re.search(r"-(\d+)-link$", link.name).group(1)): os.readlink(link) for link in links}
 
 
-def steps(host):
-    return host.read(STEPS).splitlines()
+def steps(host, profile):
+    """What the scripts of a profile left, in order: `begin VERSION` and `end VERSION`."""
+    return [line for line in host.read(STEPS).splitlines()
+            if line.endswith("-home") == (profile == "home")]
 
 
 def left_over(host):

@@ -5,28 +5,26 @@ from chaos import exit_code, target
 from fleet import check
 
 
-def host_is_whole(host, before, wanted):
-    """The profile is what was recorded or what somebody wanted, and its activation ran last, to its
-    end."""
-    check.reachable(host)
-    target.is_quiet(host)
-    now = check.installed(host)
-    version = now and now[1]
-    assert version in {before.version, *wanted}, \
-        f"{host.name}: {now} is neither {before.version} nor any of {wanted}"
-    if version:
-        check.equal(check.activated(host)[-1], version, f"{host.name}: last activation")
-        check.equal(target.steps(host)[-1], f"end {version}", f"{host.name}: last step of a script")
-    there = target.generations(host)
+def profile_is_whole(host, profile, before, wanted, may_be_half=False):
+    """It is what was recorded or what somebody wanted, and its activation ran last, to its end.
+    `may_be_half`: the target says that this script failed."""
+    now = target.version(host, profile)
+    assert now in {before.version, *wanted}, \
+        f"{host.name}: {profile} {now} is neither {before.version} nor any of {wanted}"
+    steps = target.steps(host, profile)
+    if now and "foreign" not in wanted:
+        last = {f"end {now}", f"begin {now}"} if may_be_half else {f"end {now}"}
+        assert steps[-1] in last, f"{host.name}: {profile} is {now}, its scripts did {steps}"
+    there = target.generations(host, profile)
     for number, leads_to in before.generations.items():
-        check.equal(there.get(number), leads_to, f"{host.name}: generation {number}")
-    return version
+        check.equal(there.get(number), leads_to, f"{host.name}: generation {number} of {profile}")
+    return now
 
 
-def no_failed_generation_stays(host, before, now, ends):
+def no_failed_generation_stays(host, profile, before, now, ends):
     """What a rollback left is deleted: it is none of those that were there, nor of those that a deploy
     confirmed. `ends`: by version, how the deploys of it ended on the target."""
-    for number, leads_to in target.generations(host).items():
+    for number, leads_to in target.generations(host, profile).items():
         version = leads_to.rpartition("-app-")[2]
         if number not in before.generations and version not in (now, before.version):
             assert ends.get(version) != {"rolled-back"}, \
@@ -34,19 +32,21 @@ def no_failed_generation_stays(host, before, now, ends):
 
 
 class Story:
-    """One run and one host: what was there, what the run wanted, what others may have done."""
+    """One run and one profile of a host: what was there, what the run wanted, what others did."""
 
-    def __init__(self, run, host, was, now, wanted, others):
-        self.run, self.host, self.was, self.now = run, host, was, now
+    def __init__(self, run, host, profile, was, now, wanted, others):
+        self.run, self.host, self.profile, self.was, self.now = run, host, profile, was, now
         self.wanted, self.others = wanted, others
-        self.states = target.states(host, run)
+        by_profile = target.states(host, run)
+        self.own_states = by_profile[profile]
+        self.states = set().union(*by_profile.values())
         ends = run.select("node.finished", node=host.name)
         self.end = ends[0]["data"] if ends else None
         self.msg = ends[0]["msg"] if ends else ""
 
     def __str__(self):
-        return (f"{self.host.name} is at {self.now}, was at {self.was}, its agent says "
-                f"{self.states or 'nothing'}, was told {self.end}: {self.msg}")
+        return (f"{self.profile} of {self.host.name} is at {self.now}, was at {self.was}, its agent "
+                f"says {self.states or 'nothing'}, was told {self.end}: {self.msg}")
 
     def is_at(self, *versions):
         return self.now in {*versions, *self.others}
@@ -55,9 +55,11 @@ class Story:
         assert condition, f"{what}: {self}"
 
 
-def told_the_truth(story, may_be_unknown, may_fail_to_go_back, forgets):
-    """`forgets`: the target may have thrown away what it knew of the run."""
+def told_the_truth(story, may_be_unknown, may_fail, may_fail_to_go_back, forgets):
+    """`may_fail`: a failed activation may stay. `forgets`: the target may have thrown away what it
+    knew of the run."""
     story.must(may_fail_to_go_back or "rollback-failed" not in story.states, "did not go back")
+    story.must(may_fail or "failed" not in story.states, "was left as it failed")
     if not story.end:
         return
     if story.states or not forgets:
@@ -65,16 +67,22 @@ def told_the_truth(story, may_be_unknown, may_fail_to_go_back, forgets):
     end = story.end
     if end["outcome"] == "success":
         story.must(story.is_at(story.wanted), "a wrong green")
-        story.must(story.wanted in check.activated(story.host), "green, never activated")
+        story.must(f"end {story.wanted}" in target.steps(story.host, story.profile),
+                   "green, never activated")
     elif end["rollback"] == "succeeded":
         story.must(story.is_at(story.was), "a wrong rollback")
     elif end["rollback"] in ("failed", "unknown") or end["reason"] == "state-unknown":
         story.must(may_be_unknown or "rollback-failed" in story.states, "nothing hid it")
     elif end["reason"] != "left-to-target" and not end["changed"]:
         story.must(story.is_at(story.was), "unchanged, yet changed")
-    if not story.others and end["generation_after"] is not None and end["reason"] != "left-to-target":
-        if end["outcome"] == "success" or end["rollback"] == "succeeded":
-            check.equal(check.installed(story.host)[0], end["generation_after"], str(story))
+
+
+def told_the_generation(story):
+    """Where the run worked on one profile and nobody else on it."""
+    end = story.end
+    if (end and end["generation_after"] is not None and end["reason"] != "left-to-target"
+            and (end["outcome"] == "success" or end["rollback"] == "succeeded")):
+        check.equal(check.installed(story.host)[0], end["generation_after"], str(story))
 
 
 def agrees_with_the_target(story):
