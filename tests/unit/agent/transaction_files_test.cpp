@@ -7,6 +7,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "tests/catch.h"
+#include "tests/unit/agent/agent_process.h"
 
 #include <fcntl.h>
 #include <fstream>
@@ -139,4 +140,33 @@ TEST_CASE("state directory: no file in it is written through a link") {
   belay::replace_file(link, "ours", {.mode = 0600});
   CHECK_FALSE(fs::is_symlink(link));
   CHECK(belay::read_file(target, 1024) == "untouched");
+}
+
+TEST_CASE("state directory: whatever the umask, nothing that an agent keeps is open to others") {
+  if (!test::NixWorld::has_nix()) {
+    WARN("there is no nix-store here: left out");
+    return;
+  }
+  test::NixWorld world;
+  const PrepareRequest::Profile profile{.name = "system",
+                                        .closure = world.generation("good", "echo a secret"),
+                                        .activation_timeout = std::chrono::seconds(20)};
+  const auto before = umask(0);
+  test::Conversation agent(world);
+  const auto reply = agent.ask(PrepareRequest{.run = "run-1", .profiles = {profile}});
+  const auto transaction = std::get<TransactionStatus>(reply).transaction;
+  agent.ask(ActivateRequest{transaction, "system"});
+  agent.until(State::awaiting_confirm);
+  agent.kill();
+  umask(before);
+  int files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(world.state_directory())) {
+    if (!entry.is_symlink()) {
+      INFO(entry.path());
+      CHECK((entry.status().permissions() & (fs::perms::group_all | fs::perms::others_all)) ==
+            fs::perms::none);
+      ++files;
+    }
+  }
+  CHECK(files >= 8);
 }
