@@ -113,12 +113,38 @@ Duration fresh_login_limit(const Wait& wait) {
   return std::clamp<Duration>(wait.left() / 3, std::chrono::seconds(5), std::chrono::seconds(15));
 }
 
+namespace {
+
+/// In which a target that cannot be asked ends what it awaits a confirmation of.
+Duration time_to_go_back(const Contact& contact, const Owner& owner) {
+  auto longest = Duration::zero();
+  for (const auto* profile : owner.profiles) {
+    longest = std::max<Duration>(longest, profile->confirm_timeout);
+  }
+  return longest + contact.patience.verdict;
+}
+
+} // namespace
+
 AgentLink connect_fresh(const Contact& contact, const plan::Node& node, const Owner& owner,
                         const Wait& wait) {
+  if (contact.offers) {
+    contact.offers->admit(node.name, owner.start);
+  }
   AgentLink link;
   link.session =
       contact.transport.connect(address_of(node, owner.login), ssh::Purpose::confirm, {}, wait);
-  link.client = std::make_unique<AgentClient>(*link.session, owner.start, wait);
+  try {
+    link.client = std::make_unique<AgentClient>(*link.session, owner.start, wait);
+  } catch (const Error& error) {
+    if (contact.offers && error.kind() == ErrorKind::secret) {
+      contact.offers->turned_down(node.name, owner.start, time_to_go_back(contact, owner));
+    }
+    throw;
+  }
+  if (contact.offers) {
+    contact.offers->taken(node.name, owner.start);
+  }
   return link;
 }
 

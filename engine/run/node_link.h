@@ -7,6 +7,7 @@
 #include "engine/run/agent_client.h"
 #include "engine/run/agent_finder.h"
 #include "engine/run/lock_patience.h"
+#include "engine/run/password_offers.h"
 #include "engine/ssh/transport.h"
 
 #include <functional>
@@ -79,7 +80,8 @@ struct Contact {
   std::string holder_url; ///< CI job; may be empty
   Patience patience = {};
   Passwords passwords = {};
-  std::shared_ptr<LockPatience> locks = {}; ///< of the whole run; null: no deploy is waited for
+  std::shared_ptr<LockPatience> locks = {};    ///< of the whole run; null: no deploy is waited for
+  std::shared_ptr<PasswordOffers> offers = {}; ///< of the whole run; null: nobody counts
 };
 
 /// What a ping needs beside the link.

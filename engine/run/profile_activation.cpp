@@ -229,6 +229,9 @@ void ProfileActivation::settle(const Status& status) {
 /// not open what the new one shut. Why nobody gets in, over a login of its own; nullopt = one does.
 std::optional<std::string> ProfileActivation::shut_out() {
   owner_.link.client.reset();
+  if (contact_.offers) {
+    contact_.offers->went_back(node_.name, owner_.start);
+  }
   try {
     follow_.ask(Wait::at_most(contact_.patience.verdict, context_.abandon()));
   } catch (const Error& error) {

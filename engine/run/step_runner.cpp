@@ -20,13 +20,15 @@ constexpr std::size_t most_pingers = 8;
 
 StepRunner::StepRunner(const plan::Plan& plan, ssh::Transport& transport, nix::NixStore& store,
                        AgentFinder& agents, StepRunnerOptions options)
-    : plan_(plan), store_(store), agents_(agents), options_(std::move(options)),
-      contact_{transport,
-               options_.run,
-               options_.holder_url,
-               options_.patience,
-               options_.passwords,
-               std::make_shared<LockPatience>(plan.policy.lock_wait, options_.run)} {
+    : plan_(plan), store_(store), agents_(agents),
+      options_(std::move(options)), contact_{transport,
+                                             options_.run,
+                                             options_.holder_url,
+                                             options_.patience,
+                                             options_.passwords,
+                                             std::make_shared<LockPatience>(plan.policy.lock_wait,
+                                                                            options_.run),
+                                             std::make_shared<PasswordOffers>()} {
   for (std::size_t i = 0; i < plan.nodes.size(); ++i) {
     links_.push_back(std::make_unique<NodeLink>());
   }

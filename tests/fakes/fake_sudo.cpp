@@ -51,7 +51,7 @@ public:
       return agent_->write(text, wait);
     }
     sudo_.attempts.emplace_back(text);
-    if (text == sudo_.password + "\n") {
+    if (text == sudo_.password + "\n" && BootClock::now() >= sudo_.wrong_until) {
       state_ = State::agent;
     } else if (sudo_.attempts.size() >= 3) {
       leave("sudo: 3 incorrect password attempts\n");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "engine/base/clock.h"
 #include "engine/ssh/transport.h"
 
 #include <memory>
@@ -16,6 +17,7 @@ struct FakeSudo {
   std::string refusal;               ///< it says that and lets nobody in
   std::string lecture;               ///< on stderr before anything else
   bool asks_in_own_words = false;    ///< as PAM modules do that have a prompt of their own
+  Instant wrong_until{};             ///< before that not even the right one is
   int asked = 0;                     ///< prompts so far
   std::vector<std::string> attempts; ///< what came as a password
 };

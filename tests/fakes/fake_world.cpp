@@ -228,8 +228,13 @@ agent::ReplyBody FakeWorld::handle(FakeHost& host, const std::string& place,
   if (const auto* request = std::get_if<agent::PrepareRequest>(&body)) {
     return prepare(host, place, *request);
   }
-  if (std::holds_alternative<agent::LogRequest>(body) && !host.keeps_log) {
-    return agent::Refusal{"system", "cannot be read", {}};
+  if (const auto* log = std::get_if<agent::LogRequest>(&body)) { // also of those before this run
+    if (!host.keeps_log) {
+      return agent::Refusal{"system", "cannot be read", {}};
+    }
+    ++host.log_requests;
+    const auto from = std::min(static_cast<std::size_t>(log->offset), host.log.size());
+    return agent::LogPart{host.log.substr(from, host.log_part)};
   }
   const auto id = std::visit(
       [](const auto& request) -> std::string {
@@ -253,6 +258,9 @@ agent::ReplyBody FakeWorld::handle(FakeHost& host, const std::string& place,
       return agent::Refusal{"protocol", "this transaction is ending", {}};
     }
     activate(host, transaction, profile_of(request->profile), tell);
+    if (host.fails_after_activate) {
+      return agent::Refusal{"protocol", "it was begun already", {}};
+    }
   } else if (const auto* confirm = std::get_if<agent::ConfirmRequest>(&body)) {
     auto& profile = profile_of(confirm->profile);
     if (profile.state == State::awaiting_confirm) {
@@ -277,9 +285,6 @@ agent::ReplyBody FakeWorld::handle(FakeHost& host, const std::string& place,
     if (host.fails_after_revoke) {
       return agent::Refusal{"system", "out of file descriptors", {}};
     }
-  } else if (const auto* log = std::get_if<agent::LogRequest>(&body)) {
-    const auto from = std::min(static_cast<std::size_t>(log->offset), host.log.size());
-    return agent::LogPart{host.log.substr(from, 7)};
   } else if (std::holds_alternative<agent::AbandonRequest>(body)) {
     transaction.abandoned = true;
   } else {

@@ -59,12 +59,15 @@ struct FakeHost {
   bool loses_confirm_reply = false; ///< the connection dies between decision and reply, once
   bool rollback_fails = false;
   bool refuses_activate = false;
-  int states_refused = 0;          ///< so many of the next questions for the state, with "system"
-  bool keeps_log = true;           ///< else it refuses to tell any
-  bool fails_after_revoke = false; ///< it obeys, and its reply is a refusal
-  bool confirms_by_itself = false; ///< as if a confirmation had won whose reply was lost
-  int refused_logins = 0;          ///< so many of the next confirm logins
-  std::string log = "what the host did\n";        ///< of each transaction
+  bool fails_after_activate = false; ///< it obeys, and its reply is a refusal
+  int states_refused = 0;            ///< so many of the next questions for the state, with "system"
+  bool keeps_log = true;             ///< else it refuses to tell any
+  bool fails_after_revoke = false;   ///< it obeys, and its reply is a refusal
+  bool confirms_by_itself = false;   ///< as if a confirmation had won whose reply was lost
+  int refused_logins = 0;            ///< so many of the next confirm logins
+  std::string log = "what the host did\n"; ///< of each transaction
+  std::size_t log_part = 7;                ///< bytes of it that go into one reply
+  int log_requests = 0;
   std::vector<agent::EarlierTransaction> earlier; ///< told by prepare
   std::string lock_holder;                        ///< another run that holds the lock
   int lock_meetings = -1; ///< so many requests meet it, then it is free; -1: all

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/base/text.h"
+#include "engine/run/follow.h"
 #include "tests/catch.h"
 #include "tests/unit/steps/step_harness.h"
 
@@ -185,6 +186,42 @@ TEST_CASE("a target that never comes back is unknown, neither failed nor fine") 
   CHECK(result.reason == "state-unknown");
   CHECK(result.rollback == Rollback::unknown);
   CHECK(result.touched);
+  CHECK(harness.host().confirm_connections < 8); // it is asked less and less often
+}
+
+TEST_CASE("who asks again waits 1, 2, 4, and then always 4 seconds") {
+  belay::Duration delay{};
+  std::vector<belay::Duration> delays;
+  for (int i = 0; i < 5; ++i) {
+    delays.push_back(delay = belay::run::next_delay(delay));
+  }
+  using std::chrono::seconds;
+  CHECK(delays ==
+        std::vector<belay::Duration>{seconds(1), seconds(2), seconds(4), seconds(4), seconds(4)});
+}
+
+TEST_CASE("a confirmation that does not get in at first is tried again while there is time") {
+  StepHarness harness({.confirm_timeout = std::chrono::seconds(20)});
+  harness.host().refused_logins = 1;
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::success);
+  CHECK(result.confirmed);
+  CHECK(harness.host().confirm_connections == 2);
+}
+
+TEST_CASE("of a log that never ends the last 64 KiB are told, and no more is asked for than there "
+          "may be") {
+  StepHarness harness;
+  auto& host = harness.host();
+  host.log_part = 8 * 1024;
+  host.log = std::string(16 * 1024 * 1024, 'x');
+  script(harness, {.drops_connections = true});
+  harness.bring_over();
+  CHECK(harness.step(StepKind::activate).outcome == Outcome::success);
+  CHECK(agent_logs(harness).size() > 60 * 1024);
+  CHECK(agent_logs(harness).size() <= 64 * 1024);
+  CHECK(host.log_requests <= 64);
 }
 
 TEST_CASE("a target that is gone before it was asked for anything is unreachable, not unknown") {
@@ -293,6 +330,36 @@ TEST_CASE("after the first signal no activation starts, not even the first one")
   CHECK(result.outcome == Outcome::cancelled);
   CHECK_FALSE(result.touched);
   CHECK(harness.host().activated.empty());
+}
+
+TEST_CASE("an activation that was begun and then refused is followed to its end") {
+  StepHarness harness;
+  harness.bring_over();
+  harness.host().fails_after_activate = true;
+  const auto result = harness.step(StepKind::activate);
+  INFO(result.message);
+  CHECK(result.outcome == Outcome::success);
+  CHECK(result.confirmed);
+}
+
+TEST_CASE(
+    "told to stop between two profiles, the first one is seen through, the second untouched") {
+  StepHarness harness({.profiles = {"system", "base"}});
+  harness.world.scripts[StepHarness::new_closure("system")].meanwhile = [&] {
+    harness.work.cancel();
+  };
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::cancelled);
+  CHECK(result.confirmed);
+  CHECK(result.changed);
+  CHECK(result.rollback == Rollback::none);
+  CHECK(harness.host().activated == std::vector<std::string>{StepHarness::new_closure("system")});
+  for (const auto& draft : harness.told) {
+    const bool began = std::holds_alternative<belay::event::StageStarted>(draft.payload);
+    CHECK_FALSE((began && draft.subject.profile == "base" &&
+                 draft.subject.stage == belay::event::Stage::activate));
+  }
 }
 
 TEST_CASE("an activation that was refused has changed nothing and is no unknown state") {

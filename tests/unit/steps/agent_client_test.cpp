@@ -2,6 +2,7 @@
 #include "engine/run/agent_client.h"
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "engine/run/agent_finder.h"
 #include "tests/catch.h"
 
@@ -16,7 +17,79 @@ AgentStart start(const std::string& sudo, const std::string& user, const std::st
   return {agent, "deploy", user, sudo, nullptr};
 }
 
+/// A target that greets, and from then on says nothing of its own accord.
+class SilentChannel final : public belay::ssh::Channel {
+public:
+  SilentChannel(std::string out, std::string& errors, std::string& written)
+      : out_(std::move(out)), errors_(errors), written_(written) {}
+  std::optional<std::size_t> read_or_stderr(char* buffer, std::size_t size, std::uint64_t seen,
+                                            const belay::Wait& wait) override {
+    if (!out_.empty()) {
+      const auto count = out_.copy(buffer, size);
+      out_.erase(0, count);
+      return count;
+    }
+    if (errors_.size() > seen) {
+      return std::nullopt;
+    }
+    belay::wait_readable(-1, wait);
+    throw Error(belay::ErrorKind::deadline_exceeded, "reading: timed out");
+  }
+  void write(std::string_view text, const belay::Wait&) override { written_ += text; }
+  void send_eof(const belay::Wait&) override {}
+  std::string stderr_tail() const override { return errors_; }
+  std::uint64_t stderr_bytes() const override { return errors_.size(); }
+  belay::ssh::ChannelEnd close(const belay::Wait&) override { return {}; }
+
+private:
+  std::string out_;
+  std::string& errors_;
+  std::string& written_;
+};
+
+struct SilentSession final : belay::ssh::Session {
+  std::string command, errors, written;
+  std::unique_ptr<belay::ssh::Channel> exec(const std::string& asked, const belay::Wait&) override {
+    command = asked;
+    belay::agent::Hello hello;
+    hello.version = "0.1.0";
+    hello.system = "x86_64-linux";
+    return std::make_unique<SilentChannel>(belay::agent::encode(belay::agent::Message(hello)),
+                                           errors, written);
+  }
+  std::unique_ptr<belay::ssh::StoreTunnel> open_store_tunnel(const belay::ssh::StoreService&,
+                                                             const belay::Wait&) override {
+    return nullptr;
+  }
+  std::string path() const override { return "direct"; }
+};
+
 } // namespace
+
+TEST_CASE("an agent that is silent for longer than two heartbeats counts as lost") {
+  SilentSession session;
+  belay::run::AgentClient client(session, start("", "", "/a"), {});
+  const auto began = belay::BootClock::now();
+  try {
+    client.pump(belay::Wait::at_most(std::chrono::seconds(60)));
+    FAIL("it said something");
+  } catch (const Error& error) {
+    CHECK(error.kind() == belay::ErrorKind::unreachable);
+    CHECK(error.message().find("silent for 5.0 s") != std::string::npos);
+  }
+  CHECK(belay::BootClock::now() - began < std::chrono::seconds(20));
+}
+
+TEST_CASE("what looks like sudo's question after the greeting is not answered") {
+  SilentSession session;
+  auto asking = start("sudo -u", "root", "/a");
+  asking.password = std::make_shared<const belay::Secret>("hunter2", "somewhere");
+  belay::run::AgentClient client(session, asking, {});
+  session.errors = belay::split_white_space(session.command.substr(session.command.find(" -p ")))
+                       .at(1); // sudo's marker
+  CHECK_THROWS_AS(client.pump(belay::Wait::at_most(std::chrono::milliseconds(50))), Error);
+  CHECK(session.written.empty());
+}
 
 TEST_CASE("the remote command holds no word that a user named unquoted") {
   CHECK(serve_command(start("sudo -u", "", "/nix/store/x-belay-agent")) ==

@@ -176,6 +176,12 @@ TEST_CASE("lock: the log of an earlier deploy is told where it can be had, and n
   host.keeps_log = GENERATE(true, false);
   CHECK(harness.step(StepKind::build).outcome == Outcome::success);
   CHECK(harness.step(StepKind::copy).outcome == Outcome::success);
+  std::string told;
+  for (const auto& draft : harness.told) {
+    const auto* log = std::get_if<belay::event::LogLine>(&draft.payload);
+    told += log != nullptr && log->stream == "agent-log" ? log->text : "";
+  }
+  CHECK(told == (host.keeps_log ? host.log : ""));
 }
 
 TEST_CASE("lock: without a wait, a lost connection is unreachable as ever") {

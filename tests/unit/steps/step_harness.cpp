@@ -46,7 +46,7 @@ StepHarness::StepHarness(const NodeSpec& spec) {
     if (!spec.sudo_password.empty()) {
       profile.sudo_password = plan::SecretSource{plan::SecretSource::Kind::variable, "SUDO"};
     }
-    profile.confirm_timeout = plan::Seconds(1);
+    profile.confirm_timeout = spec.confirm_timeout;
     profile.activation_timeout = plan::Seconds(0);
     node.profiles.push_back(profile);
     host.generations[name] = {old_closure(name)};

@@ -32,6 +32,7 @@ struct NodeSpec {
   std::set<std::string> remote_builds = {}; ///< profiles that the target builds
   bool store_sudo = false;
   std::chrono::seconds lock_wait{0};
+  std::chrono::seconds confirm_timeout{1};
   std::chrono::seconds foreign_lock{0}; ///< for a script that meets another activation's lock
 };
 

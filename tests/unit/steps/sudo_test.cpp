@@ -88,6 +88,57 @@ TEST_CASE("a wrong password is tried once, and eats no request") {
   CHECK(harness.host().transactions.empty());
 }
 
+TEST_CASE("a password that an activation made wrong is offered once more, when the host is back") {
+  Harness harness("right", "right");
+  auto& sudo = harness.host().sudo;
+  harness.world.scripts[StepHarness::new_closure("system")].meanwhile = [&] {
+    sudo.wrong_until = belay::BootClock::now() + std::chrono::milliseconds(500);
+    sudo.attempts.clear();
+  };
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  INFO(result.message);
+  CHECK(sudo.attempts.size() == 2);
+  CHECK(result.outcome == Outcome::failure);
+  CHECK(result.rollback == Rollback::succeeded);
+}
+
+TEST_CASE("where nothing is heard of the host, the password is offered again when its time is up") {
+  auto spec = through_sudo("right");
+  spec.foreign_lock = std::chrono::seconds(6); // so long may the target take
+  StepHarness harness(spec);
+  auto& sudo = harness.host().sudo;
+  sudo.asks = true;
+  sudo.password = "right";
+  auto& script = harness.world.scripts[StepHarness::new_closure("system")];
+  script.drops_connections = true;
+  script.meanwhile = [&] {
+    sudo.wrong_until = belay::BootClock::now() + std::chrono::seconds(2);
+    sudo.attempts.clear();
+  };
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  INFO(result.message);
+  CHECK(sudo.attempts.size() >= 2);
+  CHECK(sudo.attempts.size() <= 3); // the last one proves that one can get in again
+  CHECK(result.rollback == Rollback::succeeded);
+}
+
+TEST_CASE("a password that stays wrong is offered twice in a run, and what is not known is said") {
+  Harness harness("right", "right");
+  auto& sudo = harness.host().sudo;
+  harness.world.scripts[StepHarness::new_closure("system")].meanwhile = [&] {
+    sudo.password = "another";
+    sudo.attempts.clear();
+  };
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(sudo.attempts == std::vector<std::string>{"right\n", "right\n"});
+  CHECK(result.reason == "rollback-failed"); // nobody gets in
+  CHECK(harness.step(StepKind::finish).outcome == Outcome::error);
+  CHECK(sudo.attempts.size() == 2);
+}
+
 TEST_CASE("a lecture longer than what is kept of stderr does not hide the prompt") {
   Harness harness("right", "right");
   harness.host().sudo.lecture = std::string(10'000, '#');
