@@ -132,7 +132,7 @@ def play(case, fleet):
         target.settle(host, case.may_be_orphans(number))
         target.is_quiet(host)
     for one in [run, *rivals.runs]:
-        verdict.reports_are_whole(one)
+        verdict.reports_are_whole(one, one is run and case.is_hurried())
     for number, host in enumerate(fleet):
         for name in case.profiles(number):
             foreign = host.name in place.set_on and name == "system"

@@ -125,6 +125,11 @@ class Case:
                    if fault.kind == "collect garbage")
         return HARMLESS | ({"collect garbage"} if late and len(self.hosts) == 1 else set())
 
+    def is_hurried(self):
+        """Whether the runner may get a second signal."""
+        kinds = [fault.kind for fault in self.faults]
+        return "terminate twice" in kinds or kinds.count("terminate runner") > 1
+
     def may_be_orphans(self, number):
         """Whether a keeper may die with all that would start it anew."""
         killers = [fault.kind for fault in self.faults if fault.host == number]
