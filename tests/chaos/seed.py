@@ -150,8 +150,9 @@ def judge(case, number, host, name, before, run, rivals, foreign):
     ends = {main: target.states(host, run)[name]}
     ends[rival] = set().union(*(target.states(host, one)[name] for one in rivals))
     foreigner = {"foreign"} if foreign else set()
-    now = verdict.profile_is_whole(host, name, before, {main, *({rival} if rivals else ()), *foreigner},
-                                   may_be_half={"failed", "rollback-failed"} & set().union(*ends.values()))
+    now = verdict.profile_is_whole(
+        host, name, before, {main, *({rival} if rivals else ()), *foreigner},
+        may_be_half={"failed", "rollback-failed"} & set().union(*ends.values()))
     for one in [run, *rivals]:
         mine, others = (main, {rival} if rivals else set()) if one is run else (rival, {main})
         if len(rivals) > 1:
