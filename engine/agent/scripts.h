@@ -15,6 +15,11 @@
 
 namespace belay::agent {
 
+/// How often a script is begun that its keeper, or the machine, did not live to see the end of.
+/// Once may be somebody else's doing; a script that takes us with it each time would do so for
+/// ever, at boot before the network is there.
+constexpr int most_attempts_of_a_script = 3;
+
 struct ScriptCall {
   enum class Kind {
     activation, ///< of the new generation, which it also makes the boot default

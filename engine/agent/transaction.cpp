@@ -322,6 +322,10 @@ Problem Transaction::undo(std::size_t profile) {
 }
 
 Problem Transaction::reactivate(std::size_t profile) {
+  if (view_.profiles[profile].reactivations >= most_attempts_of_a_script) {
+    return "the old generation is back, but its activation ended its keeper or the machine " +
+           std::to_string(most_attempts_of_a_script) + " times and is not tried again";
+  }
   note_safely({.step = Step::reactivating, .profile = profile});
   const auto result = run_patiently(call(profile, backward(profile)));
   if (result.succeeded() || result.end == ScriptResult::End::none) {

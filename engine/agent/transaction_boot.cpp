@@ -31,6 +31,11 @@ void Transaction::set_boot_default(std::size_t profile) {
     supersede(profile, reading.generation.path);
     return;
   }
+  if (view_.profiles[profile].boot_attempts >= most_attempts_of_a_script) {
+    return fail(profile,
+                {boot_default_failed, "making it the boot default: the script ended its keeper " +
+                                          std::to_string(most_attempts_of_a_script) + " times"});
+  }
   try {
     note({.step = Step::setting_boot_default, .profile = profile});
   } catch (const Error& error) { // who came after us would not know that the script may run

@@ -29,10 +29,11 @@ void Transaction::recover_profile(std::size_t profile) {
     return;
   }
   const bool booting = view.state == State::setting_boot_default;
-  const auto left = view.reactivating ? backward(profile)
-                    : booting         ? ScriptCall::Kind::boot
-                                      : forward(profile);
-  const bool may_run = view.reactivating || booting || (view.script_started && !view.script_ended);
+  const bool reactivating = view.reactivations > 0;
+  const auto left = reactivating ? backward(profile)
+                    : booting    ? ScriptCall::Kind::boot
+                                 : forward(profile);
+  const bool may_run = reactivating || booting || (view.script_started && !view.script_ended);
   if (may_run && !seams_.scripts.stop_leftovers(call(profile, left))) {
     if (is_dry(profile)) {
       return leave_as_it_is(

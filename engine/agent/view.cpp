@@ -51,6 +51,7 @@ void apply_to(ProfileView& profile, const Entry& entry) {
     profile.boot = entry.boot;
     return enter(profile, entry, State::awaiting_confirm);
   case Step::setting_boot_default:
+    ++profile.boot_attempts;
     return enter(profile, entry, State::setting_boot_default);
   case Step::confirmed:
     return enter(profile, entry, State::confirmed);
@@ -61,7 +62,7 @@ void apply_to(ProfileView& profile, const Entry& entry) {
   case Step::rolling_back:
     return enter(profile, entry, State::rolling_back);
   case Step::reactivating:
-    profile.reactivating = true;
+    ++profile.reactivations;
     return;
   case Step::rolled_back:
     return enter(profile, entry, State::rolled_back);

@@ -21,7 +21,8 @@ struct ProfileView {
   bool script_started = false; ///< something may have been activated
   bool script_ended = false;
   bool revoke_asked = false; ///< and accepted: also a successor owes it
-  bool reactivating = false; ///< the old generation's script may run
+  int reactivations = 0;     ///< how often the old generation's script was about to run
+  int boot_attempts = 0;     ///< how often the boot script was about to run
   std::string script_reason; ///< of script_ended; empty = it ended well
   std::string reason;
   std::string message;

@@ -5,6 +5,8 @@
 #include "tests/catch.h"
 #include "tests/unit/agent/simulated_target.h"
 
+#include <algorithm>
+
 using namespace belay::agent;
 using belay::agent::test::record_of;
 using belay::agent::test::SimulatedTarget;
@@ -459,4 +461,60 @@ TEST_CASE("transaction: a disk on which nothing can be noted") {
   CHECK(transaction.view().profiles[0].state == State::rolled_back);
   CHECK(c.current() == old_path);
   CHECK(c.target.running == old_path);
+}
+
+TEST_CASE("transaction: an old generation that takes its keeper with it is not run for ever") {
+  Case c;
+  c.target.outcomes[new_path] = [](const ScriptCall&) { return SimulatedTarget::exited(1); };
+  c.target.outcomes[old_path] = [](const ScriptCall&) -> ScriptResult {
+    throw belay::agent::test::Killed{};
+  };
+  int lives = 0;
+  for (bool ended = false; !ended && lives < 10; ++lives) {
+    auto transaction = c.begin();
+    try {
+      transaction.recover();
+      transaction.activate(0);
+      CHECK(transaction.view().profiles[0].state == State::rollback_failed);
+      CHECK(transaction.view().profiles[0].message.find("3 times") != std::string::npos);
+      ended = transaction.decided();
+    } catch (const belay::agent::test::Killed&) {
+    }
+  }
+  CHECK(lives == 4);
+  CHECK(c.current() == old_path);
+  CHECK(std::count(c.target.runs.begin(), c.target.runs.end(), old_path) == 3);
+}
+
+TEST_CASE("transaction: a keeper that others killed twice on the way back is made good") {
+  Case c;
+  int kills = 2;
+  c.target.outcomes[new_path] = [](const ScriptCall&) { return SimulatedTarget::exited(1); };
+  c.target.outcomes[old_path] = [&kills](const ScriptCall&) {
+    return kills-- > 0 ? throw belay::agent::test::Killed{} : SimulatedTarget::exited(0);
+  };
+  CHECK_THROWS_AS(c.begin().activate(0), belay::agent::test::Killed);
+  CHECK_THROWS_AS(c.begin().recover(), belay::agent::test::Killed);
+  auto transaction = c.begin();
+  transaction.recover();
+  CHECK(transaction.view().profiles[0].state == State::rolled_back);
+  CHECK(c.target.running == old_path);
+}
+
+TEST_CASE("transaction: a boot script that takes its keeper with it is not run for ever") {
+  Case c;
+  c.wanted().boot_after_confirm = true;
+  c.begin().activate(0);
+  c.target.decide(0, Verdict::confirmed);
+  c.target.outcomes[new_path] = [](const ScriptCall&) -> ScriptResult {
+    throw belay::agent::test::Killed{};
+  };
+  for (int i = 0; i < 3; ++i) {
+    CHECK_THROWS_AS(c.begin().recover(), belay::agent::test::Killed);
+  }
+  auto transaction = c.begin();
+  transaction.recover();
+  CHECK(transaction.view().profiles[0].state == State::rolled_back);
+  CHECK(transaction.view().profiles[0].reason == "boot-default-failed");
+  CHECK(c.current() == old_path);
 }
