@@ -66,6 +66,9 @@ void Transaction::activate(std::size_t profile) {
   if (is_dry(profile)) {
     return try_out(profile);
   }
+  if (is_superseded(profile)) { // what was recorded may be hours old: nothing is touched
+    return;
+  }
   try {
     note({.step = Step::switching, .profile = profile});
     const auto problem = seams_.profiles.set(recorded.path, recorded.wanted.closure);
@@ -102,7 +105,7 @@ void Transaction::settle(std::size_t profile) {
     return leave_running(profile, failure);
   }
   if (view_.abandoned) {
-    return roll_back(profile, {"abandoned", failure.message});
+    return roll_back_ours(profile, {"abandoned", failure.message});
   }
   if (!failure.reason.empty()) {
     return fail(profile, failure);
@@ -117,7 +120,7 @@ void Transaction::settle(std::size_t profile) {
 /// The script is at fault, not the way in.
 void Transaction::fail(std::size_t profile, const Why& why) {
   if (record_.profiles[profile].wanted.auto_rollback) {
-    return roll_back(profile, why);
+    return roll_back_ours(profile, why);
   }
   leave_as_it_is(profile, why);
 }

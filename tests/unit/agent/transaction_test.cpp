@@ -518,3 +518,43 @@ TEST_CASE("transaction: a boot script that takes its keeper with it is not run f
   CHECK(transaction.view().profiles[0].reason == "boot-default-failed");
   CHECK(c.current() == old_path);
 }
+
+TEST_CASE("transaction: what others set after it was recorded is not touched") {
+  Case c;
+  const auto theirs = store_path("theirs");
+  c.target.install(42, theirs);
+  auto transaction = c.begin();
+  transaction.activate(0);
+  CHECK(transaction.view().profiles[0].state == State::superseded);
+  CHECK(transaction.view().profiles[0].message.find(theirs) != std::string::npos);
+  CHECK(transaction.decided());
+  CHECK(c.current() == theirs);
+  CHECK(c.target.running == theirs);
+  CHECK(c.target.runs.empty());
+}
+
+TEST_CASE("transaction: what others set while a script ran is not undone when it fails") {
+  Case c;
+  const auto theirs = store_path("theirs");
+  c.target.outcomes[new_path] = [&](const ScriptCall&) {
+    c.target.install(77, theirs);
+    return SimulatedTarget::exited(1);
+  };
+  auto transaction = c.begin();
+  transaction.activate(0);
+  CHECK(transaction.view().profiles[0].state == State::superseded);
+  CHECK(c.current() == theirs);
+  CHECK(std::count(c.target.runs.begin(), c.target.runs.end(), old_path) == 0);
+}
+
+TEST_CASE("transaction: a script that sets its own closure again and fails is rolled back") {
+  Case c;
+  c.target.outcomes[new_path] = [&](const ScriptCall&) {
+    c.target.install(43, new_path);
+    return SimulatedTarget::exited(1);
+  };
+  auto transaction = c.begin();
+  transaction.activate(0);
+  CHECK(transaction.view().profiles[0].state == State::rolled_back);
+  CHECK(c.current() == old_path);
+}
