@@ -226,20 +226,28 @@ void ProfileActivation::settle(const Status& status) {
 }
 
 /// A connection that lived through it all proves nothing about the way in: the old generation may
-/// not open what the new one shut. Why nobody gets in, over a login of its own; nullopt = one does.
+/// not open what the new one shut. Why nobody gets in, by a login of its own; nullopt = one does.
+/// The old connection is kept until then: it may be the last one.
 std::optional<std::string> ProfileActivation::shut_out() {
-  owner_.link.client.reset();
   if (contact_.offers) {
     contact_.offers->went_back(node_.name, owner_.start);
   }
-  try {
-    follow_.ask(Wait::at_most(contact_.patience.verdict, context_.abandon()));
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::deadline_exceeded) {
-      return error.message();
+  const auto wait = Wait::at_most(contact_.patience.verdict, context_.abandon());
+  for (Duration delay{};; delay = next_delay(delay)) {
+    try {
+      sleep_for(delay, wait);
+      follow_.ping_others(wait);
+      follow_.adopt(connect_fresh(contact_, node_, owner_, wait.within(fresh_login_limit(wait))));
+      return std::nullopt;
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::cancelled) {
+        return std::nullopt; // then it is not known, and nobody waits for it
+      }
+      if (wait.left() <= next_delay(delay)) {
+        return error.message();
+      }
     }
   }
-  return std::nullopt;
 }
 
 void ProfileActivation::settle_rolled_back(const Status& status) {

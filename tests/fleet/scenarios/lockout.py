@@ -54,3 +54,19 @@ def cable_pulled_during_the_script(fleet):
     for what in ["system: awaiting-confirm", "confirm-timeout", "| activating slow"]:
         assert what in told["data"]["text"], f"{what}: {told['data']['text']}"
     assert "system: awaiting-confirm" in (run.out / "junit.xml").read_text(), "JUnit"
+
+
+@hosts(1)
+def what_ran_before_does_not_let_in_either(fleet):
+    """It never had to. The link is back, and the old connection lives: but that is no host that was
+    rolled back cleanly."""
+    [web] = fleet
+    check.ended(deploy({"web-1": node(web, package("good"))}), 0)
+    run = check.ended(deploy({"web-1": node(web, package("bad", "mv /root/.ssh/authorized_keys "
+                                                                "/root/.ssh/away\n"),
+                                            confirmTimeout=3)}), 12)
+    check.runs(web, 1, "good", "good bad good")
+    check.equal(run.node("web-1")["reason"], "rollback-failed", "reason")
+    check.equal(run.select("node.rolled_back"), [], "events node.rolled_back")
+    assert "is back, but no new login gets in" in run.console(), run.console()
+    check.quiet(web, 90)  # nobody could tell its keeper that the run is over

@@ -96,3 +96,25 @@ def two_users(fleet):
     check.equal(web.read("/home/app/who"), "app\n", "who ran the script")
     check.equal(run.node("web-1")["outcome"], "success", "outcome")
     check.quiet(web)
+
+
+@hosts(1)
+def the_other_one_is_not_forgotten(fleet):
+    """While one user's profile waits for its confirmation, longer than a transaction that nobody
+    asks for lives, the other one's can still be taken back."""
+    [web] = fleet
+    web.serve_nix(trusted_users=["app"])
+
+    def deploys(version, script):
+        return deploy({"web-1": node(web, profilesOrder=["system", "site"], confirmTimeout=75,
+                                     profiles={
+            "system": profile(package(f"system-{version}")),
+            "site": profile(package(f"site-{version}", script), sshUser="app", user="app")})})
+
+    keys = "/home/app/.ssh/authorized_keys"
+    check.ended(deploys("one", f"test ! -e {keys}.away || mv {keys}.away {keys}\n"), 0)
+    run = check.ended(deploys("two", f"mv {keys} {keys}.away\n"), 11)
+    check.equal(run.node("web-1")["reason"], "confirm-timeout", "reason")
+    check.equal((check.installed(web), check.installed(web, "site", "app")),
+                ((1, "system-one"), (1, "site-one")), "profiles")
+    check.quiet(web)
