@@ -132,8 +132,8 @@ std::optional<ExitCode> class_of(const NodeState& node, const RunState& state) {
     return ExitCode::state_unknown;
   if (ending.reason == reasons::superseded) // not back where it was: not cleanly rolled back
     return ExitCode::failed;
-  if (was_rolled_back(node))
-    return ExitCode::rolled_back;
+  if (was_rolled_back(node)) // cleanly, unless one of its profiles was to stay
+    return node.finished && node.finished->changed ? ExitCode::failed : ExitCode::rolled_back;
   switch (ending.outcome) {
   case Outcome::success:
   case Outcome::skipped:

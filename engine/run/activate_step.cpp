@@ -2,6 +2,7 @@
 #include "engine/run/activate_step.h"
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "engine/run/follow.h"
 #include "engine/run/profile_activation.h"
 #include "engine/run/revoke.h"
@@ -35,8 +36,8 @@ struct Confirmed {
   bool changed;
 };
 
-/// What became of the profiles that this node had confirmed before one of it failed; `kept`: some
-/// of those whose autoRollback is off were changed.
+/// What became of the profiles that this node had confirmed before one of it failed; `kept`: of
+/// those whose autoRollback is off, some were changed.
 void take_back(NodeResult& result, const RevokeResult& revoked, bool kept) {
   result.rollback = std::max(result.rollback, revoked.rollback);
   std::string reason, message;
@@ -71,18 +72,23 @@ NodeResult activate_node(const Contact& contact, const plan::Node& node, NodeInd
     const auto ended = ProfileActivation(contact, node, link, profile, stages, context).run();
     take(result, ended);
     if (ended.outcome != Outcome::success) {
-      if (profile.auto_rollback && ended.outcome != Outcome::cancelled) {
+      if (ended.outcome != Outcome::cancelled) {
         RevokeRequest request{{}, event::RollbackTrigger::profile_failed};
-        bool kept = false;
+        std::vector<std::string> kept;
         for (const auto& earlier : confirmed) {
-          if (earlier.profile->auto_rollback) {
+          if (profile.auto_rollback && earlier.profile->auto_rollback) {
             request.profiles.push_back(earlier.profile);
-          } else {
-            kept = kept || earlier.changed;
+          } else if (earlier.changed) {
+            kept.push_back(earlier.profile->name);
           }
         }
         if (!request.profiles.empty()) {
-          take_back(result, revoke(contact, node, link, request, stages, context.abandon()), kept);
+          take_back(result, revoke(contact, node, link, request, stages, context.abandon()),
+                    !kept.empty());
+        }
+        if (!kept.empty()) {
+          result.message +=
+              "; confirmed before and kept, since autoRollback is off: " + join(kept, ", ");
         }
       }
       return result;

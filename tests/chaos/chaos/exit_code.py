@@ -58,7 +58,7 @@ def _class(run, node, touched, cancel):
     if reason == "superseded":
         return 10
     if end["rollback"] == "succeeded" or run.select("node.rolled_back", node=node):
-        return 11
+        return 10 if end["changed"] else 11
     if outcome in ("success", "skipped"):
         return None
     if outcome == "cancelled":

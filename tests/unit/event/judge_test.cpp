@@ -21,12 +21,13 @@ struct NodeCase {
   Reached reached = Reached::activation;
   Rollback rollback = Rollback::none;
   bool ended = true;
+  bool changed = false;
 };
 
 /// Keeps the table below short.
 NodeCase node(Outcome outcome, std::string reason = "", Reached reached = Reached::activation,
               Rollback rollback = Rollback::none) {
-  return {outcome, std::move(reason), reached, rollback, true};
+  return {outcome, std::move(reason), reached, rollback, true, false};
 }
 
 void play(RunState& state, const std::string& id, const NodeCase& c) {
@@ -50,6 +51,7 @@ void play(RunState& state, const std::string& id, const NodeCase& c) {
   finished.outcome = c.outcome;
   finished.reason = c.reason;
   finished.rollback = c.rollback;
+  finished.changed = c.changed;
   fold(state, event_of(finished, {id, "", {}, 0}));
 }
 
@@ -101,6 +103,8 @@ TEST_CASE("the verdict of nodes") {
   endless.ended = false;
   NodeCase green_but_rolled_back = good;
   green_but_rolled_back.rollback = Rollback::succeeded;
+  NodeCase partly_back = back;
+  partly_back.changed = true;
   NodeCase failed_rollback = back;
   failed_rollback.rollback = Rollback::failed;
   const NodeCase unanswered = node(Outcome::error, "unreachable", Reached::lost_activation);
@@ -117,6 +121,7 @@ TEST_CASE("the verdict of nodes") {
       {"rolled back, others never started", {back, stopped}, "", 11, Outcome::failure},
       {"failed and left as it is", {good, left}, "", 10, Outcome::failure},
       {"rolled back and left as it is", {back, left}, "", 11, Outcome::failure},
+      {"rolled back, but for a profile that stays", {good, partly_back}, "", 10, Outcome::failure},
       {"state unknown", {good, back, lost, away}, "", 12, Outcome::error},
       {"a failed rollback", {failed_rollback}, "", 12, Outcome::error},
       {"a failed rollback by its reason", {rollback_failed}, "", 12, Outcome::error},

@@ -256,6 +256,17 @@ TEST_CASE("when the second profile fails the first one of the node goes back too
   CHECK(harness.rollbacks().size() == 2);
 }
 
+TEST_CASE("without autoRollback what was confirmed before stays, and that is said") {
+  StepHarness harness({.profiles = {"system", "app"}, .auto_rollback = false});
+  script(harness, {.exit_status = 1}, "app");
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::failure);
+  CHECK(result.changed);
+  CHECK(current(harness) == StepHarness::new_closure("system"));
+  CHECK(result.message.ends_with("; confirmed before and kept, since autoRollback is off: system"));
+}
+
 TEST_CASE("a confirmed node is taken back when the run fails elsewhere") {
   StepHarness harness;
   harness.bring_over();
