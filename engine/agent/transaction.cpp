@@ -262,22 +262,6 @@ ScriptCall Transaction::call(std::size_t profile, ScriptCall::Kind kind) const {
           .limit = recorded.wanted.activation_timeout};
 }
 
-/// Whether the profile is somebody else's by now: then nothing of it may be undone.
-bool Transaction::is_superseded(std::size_t profile) {
-  const auto reading = seams_.profiles.read(record_.profiles[profile].path);
-  return is_theirs(reading, record_.profiles[profile]) &&
-         supersede(profile, reading.generation.path);
-}
-
-bool Transaction::supersede(std::size_t profile, const std::string& by) {
-  note_safely({.step = Step::superseded,
-               .profile = profile,
-               .reason = "superseded",
-               .message = by.empty() ? "the profile was removed meanwhile"
-                                     : "the profile was set to " + by + " meanwhile"});
-  return true;
-}
-
 /// Time has passed since we set it.
 void Transaction::roll_back_ours(std::size_t profile, const Why& why) {
   if (!is_superseded(profile)) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/restore.h"
 #include "engine/agent/transaction.h"
 
 // What is done after the death of a keeper: by its successor at once, or by the next deploy, weeks
-// later.
+// later. And what was done by others meanwhile.
 
 namespace belay::agent {
 
@@ -67,6 +68,22 @@ void Transaction::recover_profile(std::size_t profile) {
                  .reason = interrupted.reason,
                  .message = interrupted.message});
   }
+}
+
+/// Whether the profile is somebody else's by now: then nothing of it may be undone.
+bool Transaction::is_superseded(std::size_t profile) {
+  const auto reading = seams_.profiles.read(record_.profiles[profile].path);
+  return is_theirs(reading, record_.profiles[profile]) &&
+         supersede(profile, reading.generation.path);
+}
+
+bool Transaction::supersede(std::size_t profile, const std::string& by) {
+  note_safely({.step = Step::superseded,
+               .profile = profile,
+               .reason = "superseded",
+               .message = by.empty() ? "the profile was removed meanwhile"
+                                     : "the profile was set to " + by + " meanwhile"});
+  return true;
 }
 
 } // namespace belay::agent
