@@ -303,6 +303,12 @@ Request decode_request(std::string_view line) {
   });
 }
 
+std::int64_t id_of_request(std::string_view line) {
+  const auto json = Json::parse(line, nullptr, false);
+  const auto found = json.is_object() ? json.find("id") : json.end();
+  return found != json.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
+}
+
 Message decode_message(std::string_view line) {
   return with_line_in_errors(line, [](const Json& json) { return message_from(json); });
 }

@@ -233,6 +233,9 @@ std::string encode(const Request& request);
 std::string encode(const Message& message);
 /// Throws Error{protocol} that says what is wrong, with the start of the line.
 Request decode_request(std::string_view line);
+/// The id of a line that may be no request we know, so that its refusal can be told from others; 0
+/// where it has none.
+std::int64_t id_of_request(std::string_view line);
 Message decode_message(std::string_view line);
 /// Whether a line opens as Hello does; everything before it is shell noise.
 bool looks_like_hello(std::string_view line);

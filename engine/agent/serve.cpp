@@ -148,7 +148,7 @@ Reply answer_line(Server& server, std::string_view line) {
     const auto request = decode_request(line);
     return {request.id, answer(server, request.body)};
   } catch (const Error& error) {
-    return {0, Refusal{"protocol", error.message(), {}}};
+    return {id_of_request(line), Refusal{"protocol", error.message(), {}}};
   }
 }
 

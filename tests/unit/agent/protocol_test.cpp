@@ -233,3 +233,12 @@ TEST_CASE("protocol: Hello is told from the noise before it") {
   const auto later = decode_message(R"({"belay-agent":2,"colour":"blue"})");
   CHECK(std::get<Hello>(later).protocol == 2);
 }
+
+TEST_CASE("protocol: the id of a request that is not known") {
+  CHECK(id_of_request(R"({"id":7,"request":"of a version to come"})") == 7);
+  CHECK(id_of_request(R"({"id":"7"})") == 0);
+  CHECK(id_of_request(R"({"request":"state"})") == 0);
+  CHECK(id_of_request("[7]") == 0);
+  CHECK(id_of_request("") == 0);
+  CHECK(id_of_request("{\"id\":7") == 0);
+}
