@@ -8,6 +8,7 @@
 #include "engine/agent/posix_scripts.h"
 #include "engine/agent/prepare.h"
 #include "engine/agent/reopen.h"
+#include "engine/agent/requests.h"
 #include "engine/agent/scripts.h"
 #include "engine/agent/status.h"
 #include "engine/base/error.h"
@@ -85,6 +86,7 @@ public:
     }
     if (host_.clock.now() >= next_check_) {
       ensure_keeper(files_, host_);
+      look_after();
       next_check_ = host_.clock.now() + keeper_check;
     }
     const auto snapshot = take_snapshot(files_, host_.clock);
@@ -98,6 +100,14 @@ public:
   void finish() { ask_keeper(files_, host_, FinishRequest{files_.id()}); }
 
 private:
+  /// Who meets it is told that somebody waits for it, as is said of a runner that asks.
+  void look_after() {
+    try {
+      RequestQueue(files_).touch(host_.clock.now(), boot_id());
+    } catch (const Error&) { // a full disk: no reason to stop watching
+    }
+  }
+
   TransactionFiles files_;
   const Host& host_;
   Follower follower_;

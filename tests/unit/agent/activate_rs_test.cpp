@@ -3,6 +3,7 @@
 #include "engine/agent/canary.h"
 #include "engine/agent/profile_store.h"
 #include "engine/agent/record.h"
+#include "engine/agent/requests.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "tests/catch.h"
@@ -276,6 +277,24 @@ TEST_CASE("activate-rs: a canary's removal is won by one side") {
   }
 }
 
+namespace {
+
+/// Whether it is touched again and again, though nobody asks.
+bool is_looked_after(const DeployRs& deploy_rs, const std::string& transaction) {
+  const RequestQueue requests({deploy_rs.world.state_directory(), transaction});
+  const auto before = requests.last_seen(boot_id());
+  const auto wait = belay::Wait::at_most(seconds(10));
+  while (before && !wait.expired()) {
+    if (requests.last_seen(boot_id()) > before) {
+      return true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return false;
+}
+
+} // namespace
+
 TEST_CASE("activate-rs: confirmed by removing the canary, and only by that") {
   if (left_out()) {
     return;
@@ -289,6 +308,8 @@ TEST_CASE("activate-rs: confirmed by removing the canary, and only by that") {
   REQUIRE(lstat(deploy_rs.canary(two).c_str(), &facts) == 0);
   CHECK(S_ISREG(facts.st_mode));
   CHECK((facts.st_mode & 07777) == 0600);
+  CHECK(
+      is_looked_after(deploy_rs, *Canary(deploy_rs.temp(), *belay::StorePath::parse(two)).read()));
   fs::remove(deploy_rs.canary(two));
   const auto result = activating.get();
   CHECK(exit_status(result) == 0);
