@@ -122,10 +122,24 @@ void keep_log_if_possible(const TransactionFiles& files) {
   }
 }
 
+/// Each is told once; what it cannot be noted of is told again, which is better than never.
+void note_reported(const TransactionFiles& files) {
+  try {
+    const CutAround cut(Deed::write_reported);
+    replace_file(files.reported(), "", {.mode = 0600});
+  } catch (const Error&) { // a full disk
+  }
+}
+
 bool something_happened(const Snapshot& snapshot) {
   return std::any_of(snapshot.profiles.begin(), snapshot.profiles.end(), [](const auto& profile) {
     return profile.state != State::prepared && profile.state != State::dry_run;
   });
+}
+
+/// However old, it waits for a run to be told.
+bool is_untold(const TransactionFiles& files, const Snapshot& snapshot) {
+  return !snapshot.view.finished && something_happened(snapshot) && !fs::exists(files.reported());
 }
 
 /// Its run has said finish and nothing is left to decide: it closes within a tick.
@@ -194,12 +208,12 @@ void sweep(const Host& host) {
     const bool old = snapshot && snapshot->view.closed &&
                      host.clock.wall() - snapshot->view.closed_at >=
                          (snapshot->view.finished ? keep_finished_for : keep_for);
-    if (never_was || old) {
+    if (never_was || (old && !is_untold(files, *snapshot))) {
       keep_log_if_possible(files);
       const CutAround cut(Deed::sweep);
       std::error_code ignored;
       fs::remove_all(files.folder(), ignored);
-    } else if (snapshot && snapshot->view.closed && snapshot->view.finished) {
+    } else if (snapshot && snapshot->view.closed && (old || snapshot->view.finished)) {
       drop_roots(files);
     }
   }
@@ -213,10 +227,7 @@ std::vector<EarlierTransaction> tell_earlier(const Host& host) {
         fs::exists(files.reported())) {
       continue;
     }
-    {
-      const CutAround cut(Deed::write_reported);
-      replace_file(files.reported(), "", {.mode = 0600});
-    }
+    note_reported(files);
     if (something_happened(*snapshot)) {
       earlier.push_back({files.id(), snapshot->record.run, std::move(snapshot->profiles)});
     }
