@@ -66,6 +66,9 @@ void Keeper::listen() {
 void Keeper::take_requests() {
   for (const auto& dropped : requests_.list()) {
     if (!transaction_.view().requests.contains(dropped.name)) {
+      if (!requests_.is_there(dropped.name)) { // taken back meanwhile
+        continue;
+      }
       const auto reply =
           dropped.body ? answer(*dropped.body) : Answer{"protocol", "not a request", {}};
       transaction_.note({.step = Step::request,

@@ -49,9 +49,13 @@ std::vector<RequestQueue::Dropped> RequestQueue::list() const {
   return dropped;
 }
 
-void RequestQueue::remove(const std::string& name) const {
+bool RequestQueue::is_there(const std::string& name) const {
+  return access((files_.requests() / name).c_str(), F_OK) == 0;
+}
+
+bool RequestQueue::remove(const std::string& name) const {
   const CutAround cut(Deed::remove_request);
-  unlink((files_.requests() / name).c_str());
+  return unlink((files_.requests() / name).c_str()) == 0;
 }
 
 std::optional<Instant> RequestQueue::last_seen(const std::string& boot) const {

@@ -29,7 +29,9 @@ public:
   };
   /// The keeper's side: what is there, oldest first.
   std::vector<Dropped> list() const;
-  void remove(const std::string& name) const;
+  bool is_there(const std::string& name) const;
+  /// Whether it was there.
+  bool remove(const std::string& name) const;
 
   /// When somebody asked for anything last, of this boot; nullopt: nobody did.
   std::optional<Instant> last_seen(const std::string& boot) const;

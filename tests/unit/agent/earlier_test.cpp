@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/earlier.h"
 
+#include "engine/agent/ask.h"
 #include "engine/agent/keep.h"
 #include "engine/agent/requests.h"
 #include "engine/agent/status.h"
+#include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "tests/catch.h"
 #include "tests/unit/agent/agent_process.h"
@@ -124,4 +126,37 @@ TEST_CASE("earlier: a dry run leaves a deploy alone that nobody keeps, and says 
   write_record(c.other.record(), record);
   const auto tried = take_turn(c.host, Orphans::leave); // no keeper is to be had from /bin/false
   CHECK_FALSE(std::get<Refusal>(tried).details.contains("unfinished"));
+}
+
+TEST_CASE("earlier: an end that nobody was told of is kept until it is told") {
+  Case c;
+  std::filesystem::remove_all(c.broken.folder());
+  auto record = *read_record(c.other.record());
+  record.profiles.resize(1);
+  write_record(c.other.record(), record);
+  {
+    JournalFile journal(c.other.journal());
+    journal.append({.step = Step::rollback_failed, .profile = 0, .reason = "activation-failed"});
+    journal.append({.step = Step::closed, .time = c.clock.wall() - std::chrono::hours(25)});
+  }
+  sweep(c.host);
+  const auto told = tell_earlier(c.host);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].profiles.at(0).state == State::rollback_failed);
+  CHECK(tell_earlier(c.host).empty());
+  sweep(c.host);
+  CHECK_FALSE(std::filesystem::exists(c.other.folder()));
+}
+
+TEST_CASE("ask: a request that is said to have failed is not left to be obeyed later") {
+  Case c;
+  std::filesystem::create_directories(c.other.requests());
+  std::filesystem::create_directory(c.other.journal()); // cannot be read
+  const auto lock = FileLock::try_acquire(c.other.lock());
+  REQUIRE(lock);
+  CHECK_THROWS_AS(ask_keeper(c.other, c.host, ActivateRequest{c.other.id(), "system"}),
+                  belay::Error);
+  CHECK(RequestQueue(c.other).list().empty());
+  CHECK_THROWS_AS(ask_keeper(c.other, c.host, FinishRequest{c.other.id()}), belay::Error);
+  CHECK(RequestQueue(c.other).list().size() == 1); // that it is to end may be obeyed at any time
 }
