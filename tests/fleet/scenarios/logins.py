@@ -6,7 +6,7 @@ import re
 from fleet import check, world
 from fleet.flake import node, package, profile
 from fleet.fleet import hosts
-from fleet.runner import deploy
+from fleet.runner import deploy, start, wait_until
 
 
 def add_key(host, name):
@@ -106,14 +106,16 @@ def the_other_one_is_not_forgotten(fleet):
     web.serve_nix(trusted_users=["app"])
 
     def deploys(version, script):
-        return deploy({"web-1": node(web, profilesOrder=["system", "site"], confirmTimeout=75,
+        return start({"web-1": node(web, profilesOrder=["system", "site"], confirmTimeout=75,
                                      profiles={
             "system": profile(package(f"system-{version}")),
             "site": profile(package(f"site-{version}", script), sshUser="app", user="app")})})
 
     keys = "/home/app/.ssh/authorized_keys"
-    check.ended(deploys("one", f"test ! -e {keys}.away || mv {keys}.away {keys}\n"), 0)
-    run = check.ended(deploys("two", f"mv {keys} {keys}.away\n"), 11)
+    check.ended(deploys("one", f"test ! -e {keys}.away || mv {keys}.away {keys}\n").wait(), 0)
+    run = deploys("two", f"mv {keys} {keys}.away\n")
+    wait_until(lambda: run.process.poll() is not None, "the deploy ends", seconds=130)
+    check.ended(run.wait(), 11)
     check.equal(run.node("web-1")["reason"], "confirm-timeout", "reason")
     check.equal((check.installed(web), check.installed(web, "site", "app")),
                 ((1, "system-one"), (1, "site-one")), "profiles")
