@@ -166,6 +166,8 @@ def judge(case, number, host, name, before, run, rivals, foreign):
             verdict.told_the_generation(story)
         if one is run:
             promise.kept(case, number, story)
+    if foreign and not rivals:
+        verdict.nobody_was_overruled(host, now, before.version, main)
     if "fill disk" not in faulty:
         verdict.no_failed_generation_stays(host, name, before, now, ends)
 

@@ -21,6 +21,13 @@ def profile_is_whole(host, profile, before, wanted, may_be_half=False):
     return now
 
 
+def nobody_was_overruled(host, now, was, wanted):
+    """Where somebody else set the profile in the middle: it is theirs, or the deploy came after them;
+    it never is what was before both."""
+    assert now != was or was == wanted, \
+        f"{host.name}: somebody set the profile meanwhile, and it was put back to {was}"
+
+
 def no_failed_generation_stays(host, profile, before, now, ends):
     """What a rollback left is deleted: it is none of those that were there, nor of those that a deploy
     confirmed. `ends`: by version, how the deploys of it ended on the target."""
