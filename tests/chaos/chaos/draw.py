@@ -28,6 +28,7 @@ GOOD = {"fine", "slow", "leaves a child", "closes its output", "prints megabytes
 PAST_SCRIPTS = {
     "good": "",
     "fails": "! grep -q '^begin new$' /var/lib/steps || exit 3\n",
+    "kills its parent": "! grep -q '^begin new$' /var/lib/steps || { kill -KILL $PPID; sleep 1; }\n",
 }
 """What was there before, when it is gone back to."""
 BAD = {"fails", "slow and fails", "hangs", "kills its parent", *SHUTS_OUT}
@@ -133,7 +134,8 @@ class Case:
     def may_be_orphans(self, number):
         """Whether a keeper may die with all that would start it anew."""
         killers = [fault.kind for fault in self.faults if fault.host == number]
-        once = killers.count("kill keeper") + (self.hosts[number].script == "kills its parent")
+        kills = {self.hosts[number].script, self.hosts[number].back} & {"kills its parent"}
+        once = killers.count("kill keeper") + len(kills)
         return bool({"power cut", "kill keepers"} & set(killers)) or once > 1
 
     def words(self):
