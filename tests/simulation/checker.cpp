@@ -53,6 +53,7 @@ Checker::Checker(const plan::Plan& plan, std::optional<WallTime> deadline)
              {Work::build, static_cast<int>(plan.nodes.size())}}; // one step for all
   for (const plan::Node& node : plan.nodes) {
     nodes_[node.name].skip = node.skip;
+    nodes_[node.name].profiles = node.profiles.size();
     for (const plan::Profile& profile : node.profiles)
       nodes_[node.name].revocable += profile.auto_rollback ? 1 : 0;
   }

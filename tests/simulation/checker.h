@@ -34,6 +34,7 @@ struct StageRecord {
 struct NodeRecord {
   std::map<std::pair<std::string, event::Stage>, StageRecord> stages; ///< as announced
   std::set<std::string> remote_builds;                                ///< profiles, as announced
+  std::size_t profiles = 0;  ///< as announced
   std::size_t revocable = 0; ///< profiles with autoRollback
   bool skip = false;
   bool turned_down = false; ///< Copy was ended before anything was built

@@ -158,6 +158,9 @@ void Checker::check_verdict(const NodeRecord& node, const event::NodeFinished& f
   require(finished.outcome == Outcome::cancelled || node.rolled_back_itself || node.rollback_end ||
               finished.rollback != Rollback::succeeded,
           "claims a rollback that nobody told of");
+  if (node.rollback_end && node.rollback_end->outcome == Outcome::success)
+    require(finished.changed == (node.revocable < node.profiles),
+            "after its rollback the node does not say whether a profile stays");
 }
 
 void Checker::check_skipped(const NodeRecord& node, const event::NodeFinished& finished) {
@@ -239,7 +242,8 @@ void Checker::check_run_finished(const event::RunFinished& finished) {
     changed += node.finished->changed ? 1 : 0;
     unknown |= is_unknown(*node.finished);
     internal |= node.finished->reason == reason_of(ErrorKind::internal);
-    rolled_back |= node.rolled_back_itself || node.finished->rollback == Rollback::succeeded;
+    const bool back = node.rolled_back_itself || node.finished->rollback == Rollback::succeeded;
+    rolled_back |= back && !node.finished->changed; // cleanly: nothing that was to stay stays
   }
   const auto& told = finished.counts;
   require(told.success == counts[Outcome::success] && told.failure == counts[Outcome::failure] &&
