@@ -79,6 +79,7 @@ private:
   void stop_between_profiles();
   void abandon(Instant now);
   void close_stages(Outcome outcome, std::string_view reason);
+  bool has_worked() const;
   bool begins_later_profile(std::size_t current) const;
 
   const plan::Plan& plan_;

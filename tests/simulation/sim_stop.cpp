@@ -36,6 +36,13 @@ void SimStep::close_stages(Outcome outcome, std::string_view reason) {
   skip_rest(reason);
 }
 
+/// Nothing is left to stop: what remains is to say what is skipped after a failure, and the result.
+bool SimStep::has_worked() const {
+  return std::includes(ended_.begin(), ended_.end(), begun_.begin(), begun_.end()) &&
+         std::none_of(actions_.begin(), actions_.end(),
+                      [](const Action& action) { return action.kind == Action::Kind::begin; });
+}
+
 void SimStep::stop_work(Instant now) {
   const bool too_late = random_.one_in(5); // the step ends before it takes notice
   if (step_.kind == run::StepKind::activate)
@@ -43,8 +50,8 @@ void SimStep::stop_work(Instant now) {
   if (too_late || (step_.kind != run::StepKind::survey && step_.kind != run::StepKind::build &&
                    step_.kind != run::StepKind::copy))
     return;
-  if (actions_.front().kind == Action::Kind::result)
-    return; // nothing left to stop
+  if (has_worked())
+    return;
   actions_.clear();
   written_ = ended_;
   at_ = now + random_.up_to(400ms);
