@@ -48,7 +48,9 @@ public:
   bool mentions(const StorePath& derivation, std::string_view word, const Wait& wait) override;
   void root(const std::vector<StorePath>& paths, const Wait& wait) override;
   StorePath add_file(const std::filesystem::path& file, const Wait& wait) override;
-  ClosureSize closure_size(const std::vector<StorePath>& paths, const Wait& wait) override;
+  std::vector<StorePath> missing_paths(const std::vector<StorePath>& paths,
+                                       const std::string& store_uri, const Wait& wait) override;
+  std::uint64_t archive_bytes(const std::vector<StorePath>& paths, const Wait& wait) override;
   CopyOutcome copy(const CopyRequest& request, const ProgressSink& sink, const Wait& wait) override;
   /// Roots the derivation here.
   TargetBuildOutcome build_there(const TargetBuildRequest& request, const ProgressSink& sink,

@@ -77,12 +77,6 @@ struct CopyRequest {
   bool derivations = false;      ///< the paths are derivations: what builds them goes over
 };
 
-/// What a path needs to run: itself and all that it refers to.
-struct ClosureSize {
-  std::uint64_t paths = 0;
-  std::uint64_t bytes = 0; ///< of their archives (NAR), which is what a copy sends
-};
-
 struct CopyOutcome {
   ProcessResult process;
   std::vector<std::string> copied; ///< store paths that went over
@@ -183,8 +177,11 @@ public:
   /// Adds a file, content-addressed and executable as it is (`nix-store --add`).
   virtual StorePath add_file(const std::filesystem::path& file, const Wait& wait) = 0;
 
-  /// How much the closures of these are together, in the local store.
-  virtual ClosureSize closure_size(const std::vector<StorePath>& paths, const Wait& wait) = 0;
+  /// What the store at `store_uri` lacks now of the closures of these, which are in the local one.
+  virtual std::vector<StorePath> missing_paths(const std::vector<StorePath>& paths,
+                                               const std::string& store_uri, const Wait& wait) = 0;
+  /// How much these are together as archives (NAR), which is what a copy sends.
+  virtual std::uint64_t archive_bytes(const std::vector<StorePath>& paths, const Wait& wait) = 0;
 
   /// `nix copy` of the closures. A failing copy is a value: the tunnel knows better why.
   virtual CopyOutcome copy(const CopyRequest& request, const ProgressSink& sink,

@@ -28,6 +28,10 @@ void CopyProgress::take(const nix::Progress& said) {
     size_ = said.number;
   } else if (said.kind == nix::Progress::Kind::copy_count) {
     count_ = said.number;
+  } else if (said.kind == nix::Progress::Kind::copying) {
+    if (auto path = StorePath::parse(said.text)) {
+      named_.insert(std::move(*path));
+    }
   }
 }
 
@@ -44,23 +48,38 @@ void CopyProgress::watch() {
 }
 
 std::optional<std::uint64_t> CopyProgress::expected() {
-  std::unique_lock lock(mutex_);
-  if (size_ || !count_ || measured_) {
-    return size_;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (size_ || !count_ || measured_) {
+      return size_;
+    }
   }
-  const auto missing = *count_;
-  lock.unlock();
   measured_ = true;
   try {
-    const auto closure = source_.measure_closure(Wait::at_most(measure_limit, stop_.token()));
-    lock.lock();
-    if (closure.paths == missing && !size_) {
-      size_ = closure.bytes;
-    }
+    const auto size = measure();
+    const std::scoped_lock lock(mutex_);
+    size_ = size_ ? size_ : size;
     return size_;
   } catch (const Error&) { // nothing depends on it
     return std::nullopt;
   }
+}
+
+/// nullopt where what was found is not as much as Nix counted.
+std::optional<std::uint64_t> CopyProgress::measure() {
+  const auto wait = Wait::at_most(measure_limit, stop_.token());
+  const auto lacking = source_.missing_paths(wait);
+  std::vector<StorePath> missing;
+  {
+    const std::scoped_lock lock(mutex_);
+    std::set<StorePath> all(named_); // after the question: what came over meanwhile is among them
+    all.insert(lacking.begin(), lacking.end());
+    if (all.size() != *count_) {
+      return std::nullopt;
+    }
+    missing.assign(all.begin(), all.end());
+  }
+  return source_.archive_bytes(missing, wait);
 }
 
 } // namespace belay::run

@@ -180,7 +180,12 @@ private:
                                 std::uint64_t sent_before) {
     CopyProgress progress(
         {[&] { return tunnel.bytes_sent(); },
-         [&](const Wait& wait) { return tools_.store.closure_size(request.paths, wait); }},
+         [&](const Wait& wait) {
+           return tools_.store.missing_paths(request.paths, request.store_uri, wait);
+         },
+         [&](const std::vector<StorePath>& paths, const Wait& wait) {
+           return tools_.store.archive_bytes(paths, wait);
+         }},
         [&](event::StageProgress sent) {
           sent.bytes += sent_before; // what arrived in an earlier attempt is not missing any more
           if (sent.bytes_expected) {

@@ -323,9 +323,11 @@ public:
     world_.local_store.insert(path.string());
     return path;
   }
-  nix::ClosureSize closure_size(const std::vector<StorePath>& paths, const Wait&) override {
-    return {paths.size(), 0};
+  std::vector<StorePath> missing_paths(const std::vector<StorePath>& paths, const std::string&,
+                                       const Wait&) override {
+    return paths;
   }
+  std::uint64_t archive_bytes(const std::vector<StorePath>&, const Wait&) override { return 0; }
   nix::CopyOutcome copy(const nix::CopyRequest& request, const nix::ProgressSink&,
                         const Wait& wait) override {
     wait.cancel.throw_if_cancelled();

@@ -33,8 +33,15 @@ HEAD = """\
       args = [ "-euc" ("put() { mkdir -p $out/$(dirname $1); printf %%s \\"$2\\" >$out/$1; chmod +x $out/$1; };"
         + toString (map (path: "put ${quote path} ${quote programs.${path}};") (builtins.attrNames programs))) ];
     };
+    bytes = megabytes: derivation {
+      name = "${toString megabytes}-mb";
+      system = "%s";
+      builder = "/bin/sh";
+      PATH = "/usr/bin:/bin";
+      args = [ "-c" "head -c ${toString megabytes}000000 /dev/urandom >$out" ];
+    };
   in {
-    """ % (SYSTEM, SYSTEM)
+    """ % (SYSTEM, SYSTEM, SYSTEM)
 
 
 class Expression(str):

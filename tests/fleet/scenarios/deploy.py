@@ -7,7 +7,7 @@ import re
 import time
 
 from fleet import check, world
-from fleet.flake import node, package, profile
+from fleet.flake import Expression, node, package, profile, to_nix
 from fleet.fleet import each_nix, hosts
 from fleet.runner import FOLDER, deploy, start
 
@@ -75,6 +75,52 @@ def nix_settings_stay_at_home(fleet):
     check.runs(web, 1, "one", "one")
     assert (world.HOME / "hook-ran-at-home").exists(), "the hook did not even run at home"
     assert not web.path("/hook-ran").exists(), "the runner's post-build-hook ran on the target"
+
+
+SLOW_DAEMON = """#!/usr/bin/perl
+open(my $daemon, '|-', '/usr/bin/nix-daemon', @ARGV) or die;
+while (my $length = sysread(STDIN, my $chunk, 65536)) {
+  syswrite($daemon, $chunk);
+  select(undef, undef, undef, $length / 5e6);
+}
+close($daemon);
+"""
+
+
+def with_slow_daemon(host):
+    """It takes 5 MB a second from whoever connects."""
+    program = host.path("/root/slow/nix-daemon")
+    program.parent.mkdir()
+    program.write_text(SLOW_DAEMON)
+    program.chmod(0o755)
+    with open(host.path("/etc/ssh/sshd_config"), "a", encoding="utf-8") as config:
+        config.write(f"SetEnv PATH=/root/slow:{world.SYSTEM_PATH}\n")
+    host.reboot()
+
+
+def with_bytes(version, *megabytes):
+    """A closure that refers to one of random bytes of each of these sizes."""
+    made = " ".join(f"(bytes {size})" for size in megabytes)
+    mark = to_nix(f"echo {version} >>/var/lib/activated\n: ")
+    return Expression(f"package {to_nix('app-' + version)} ({mark} + toString [ {made} ]) null")
+
+
+@each_nix
+@hosts(1)
+def progress_of_a_copy(fleet):
+    """Against what the target misses, where some of the closure is there already."""
+    [web] = fleet
+    with_slow_daemon(web)
+    check.ended(deploy({"web-1": node(web, with_bytes("one", 1))}), 0)
+    run = check.ended(deploy({"web-1": node(web, with_bytes("two", 1, 15))}), 0)
+    check.runs(web, 2, "two", "one two")
+    new = [path for name in ["15-mb", "app-two"]
+           for path in pathlib.Path("/nix/store").glob(f"*-{name}")]
+    sizes = world.run("nix-store", "--query", "--size", *map(str, new)).split()
+    check.equal(len(sizes), 2, "new paths")
+    told = [event["data"] for event in run.select("stage.progress", stage="copy")]
+    print([(data["bytes"], data["bytes_expected"]) for data in told], flush=True)
+    check.equal(told[-1]["bytes_expected"], sum(map(int, sizes)), "bytes_expected")
 
 
 @hosts(1)

@@ -96,15 +96,28 @@ TEST_CASE("a copy brings the whole closure over one connection") {
   CHECK(std::count(outcome.copied.begin(), outcome.copied.end(), path.string()) == 1);
   CHECK(told == outcome.copied);
   CHECK(missing == 2);
-  const auto closure = copied.nix.closure_size({path}, soon());
-  CHECK(closure.paths == 2);
-  CHECK(closure.bytes == copied.archive_bytes(path));
   CHECK(copied.copy(path).copied.empty()); // the second time there is nothing to do
   copied.target.stop();
   CHECK(copied.target.connections() == 2);
   const auto there = copied.world.run({"nix-store", "--store", copied.target.direct_uri(),
                                        "--query", "--requisites", path.string()});
   CHECK_THAT(there, Contains("-dep") && Contains("-top"));
+}
+
+TEST_CASE("what a store lacks of a closure is known before a copy, and how much that is") {
+  Copied copied;
+  const auto path = copied.built();
+  const auto missing = [&] {
+    return copied.nix.missing_paths({path}, copied.target.store_uri(), soon());
+  };
+  const auto all = missing();
+  CHECK(all.size() == 2);
+  CHECK(copied.nix.archive_bytes(all, soon()) == copied.archive_bytes(path));
+  const auto dependency = all[all[0] == path ? 1 : 0];
+  REQUIRE(copied.copy(dependency).process.succeeded());
+  CHECK(missing() == std::vector{path});
+  REQUIRE(copied.copy(path).process.succeeded());
+  CHECK(missing().empty());
 }
 
 TEST_CASE("the runner's own Nix settings stay at home") {

@@ -18,11 +18,21 @@ class Copy {
 public:
   std::atomic<std::uint64_t> sent = 0;
   std::atomic<int> looks = 0, measured = 0;
-  nix::ClosureSize closure{3, 3000};
+  std::vector<StorePath> missing = {path('a'), path('b'), path('c')}; ///< when that is asked
+  std::uint64_t archive = 1000;                                       ///< bytes of each path
   bool measuring_fails = false;
 
+  static StorePath path(char name) {
+    return *StorePath::parse("/nix/store/" + std::string(32, name) + "-x");
+  }
   void say(nix::Progress::Kind kind, std::uint64_t number) {
     progress_.take({.kind = kind, .derivation = {}, .text = {}, .number = number});
+  }
+  void name(char which) {
+    progress_.take({.kind = nix::Progress::Kind::copying,
+                    .derivation = {},
+                    .text = path(which).string(),
+                    .number = 0});
   }
   /// Lets so much go over the wire and waits until that was told.
   event::StageProgress send(std::uint64_t bytes) {
@@ -47,24 +57,26 @@ private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<event::StageProgress> told_;
-  CopyProgress progress_{{[this] {
-                            const std::scoped_lock lock(mutex_);
-                            ++looks;
-                            changed_.notify_all();
-                            return sent.load();
-                          },
-                          [this](const Wait&) {
-                            ++measured;
-                            if (measuring_fails)
-                              throw Error(ErrorKind::system, "no nix-store");
-                            return closure;
-                          }},
-                         [this](const event::StageProgress& progress) {
-                           const std::scoped_lock lock(mutex_);
-                           told_.push_back(progress);
-                           changed_.notify_all();
-                         },
-                         1ms};
+  CopyProgress progress_{
+      {[this] {
+         const std::scoped_lock lock(mutex_);
+         ++looks;
+         changed_.notify_all();
+         return sent.load();
+       },
+       [this](const Wait&) {
+         ++measured;
+         if (measuring_fails)
+           throw Error(ErrorKind::system, "no nix-store");
+         return missing;
+       },
+       [this](const std::vector<StorePath>& paths, const Wait&) { return archive * paths.size(); }},
+      [this](const event::StageProgress& progress) {
+        const std::scoped_lock lock(mutex_);
+        told_.push_back(progress);
+        changed_.notify_all();
+      },
+      1ms};
 };
 
 using Kind = nix::Progress::Kind;
@@ -92,7 +104,7 @@ TEST_CASE("what Nix expects is what is told, and later what it expects then") {
   CHECK(copy.measured == 0);
 }
 
-TEST_CASE("where Nix only counts, a target that misses everything gets the closure's size") {
+TEST_CASE("where Nix only counts, what the target lacks is asked for, once") {
   Copy copy;
   copy.say(Kind::copy_count, 3);
   CHECK(copy.send(10).bytes_expected == 3000);
@@ -100,7 +112,16 @@ TEST_CASE("where Nix only counts, a target that misses everything gets the closu
   CHECK(copy.measured == 1);
 }
 
-TEST_CASE("where some of the closure is there already, or nobody knows, no size is claimed") {
+TEST_CASE("what has come over before the target was asked was missing too") {
+  Copy copy;
+  copy.missing = {Copy::path('b'), Copy::path('c')};
+  copy.name('a'); // on the target by now
+  copy.name('b'); // on its way
+  copy.say(Kind::copy_count, 3);
+  CHECK(copy.send(10).bytes_expected == 3000);
+}
+
+TEST_CASE("where what is missing is not as much as Nix counted, or unknown, no size is claimed") {
   Copy copy;
   copy.measuring_fails = GENERATE(false, true);
   copy.say(Kind::copy_count, 2);

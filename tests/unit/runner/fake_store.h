@@ -86,7 +86,11 @@ public:
     }
   }
   StorePath add_file(const std::filesystem::path&, const Wait&) override { throw unexpected(); }
-  nix::ClosureSize closure_size(const std::vector<StorePath>&, const Wait&) override {
+  std::vector<StorePath> missing_paths(const std::vector<StorePath>&, const std::string&,
+                                       const Wait&) override {
+    throw unexpected();
+  }
+  std::uint64_t archive_bytes(const std::vector<StorePath>&, const Wait&) override {
     throw unexpected();
   }
   nix::CopyOutcome copy(const nix::CopyRequest&, const nix::ProgressSink&, const Wait&) override {

@@ -2,6 +2,8 @@
 #include "engine/base/text.h"
 #include "engine/nix/command.h"
 #include "engine/nix/local_nix.h"
+#include "engine/nix/tunnel_client.h"
+#include "engine/nix/validity.h"
 
 #include <charconv>
 #include <set>
@@ -23,7 +25,8 @@ std::vector<std::string> query(ProcessRunner& runner, const char* what,
 } // namespace
 
 /// nix-store's own queries: their form has been the same in every Nix 2.
-ClosureSize LocalNix::closure_size(const std::vector<StorePath>& paths, const Wait& wait) {
+std::vector<StorePath> LocalNix::missing_paths(const std::vector<StorePath>& paths,
+                                               const std::string& store_uri, const Wait& wait) {
   std::set<StorePath> closure;
   for (const auto& batch : batches(paths)) {
     for (const auto& line : query(runner_, "--requisites", batch, wait)) {
@@ -32,15 +35,30 @@ ClosureSize LocalNix::closure_size(const std::vector<StorePath>& paths, const Wa
       }
     }
   }
-  ClosureSize size{closure.size(), 0};
-  for (const auto& batch : batches(std::vector(closure.begin(), closure.end()))) {
+  const std::vector<StorePath> all(closure.begin(), closure.end());
+  const TunnelClient client(store_uri, sent_for_copy(false));
+  const auto valid = valid_paths(runner_, all, wait, [&](std::vector<std::string> argv) {
+    return client.inside(std::move(argv));
+  });
+  std::vector<StorePath> missing;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!valid[i]) {
+      missing.push_back(all[i]);
+    }
+  }
+  return missing;
+}
+
+std::uint64_t LocalNix::archive_bytes(const std::vector<StorePath>& paths, const Wait& wait) {
+  std::uint64_t sum = 0;
+  for (const auto& batch : batches(paths)) {
     for (const auto& line : query(runner_, "--size", batch, wait)) {
       std::uint64_t bytes = 0;
       std::from_chars(line.data(), line.data() + line.size(), bytes);
-      size.bytes += bytes;
+      sum += bytes;
     }
   }
-  return size;
+  return sum;
 }
 
 } // namespace belay::nix
