@@ -21,6 +21,12 @@ LockTurn::LockTurn(const Contact& contact, const plan::Node& node, NodeLink& lin
                    NodeStages& stages)
     : contact_(contact), node_(node), link_(link), owner_(owner), stages_(stages) {}
 
+LockTurn::~LockTurn() {
+  if (owner_.link.client) {
+    owner_.link.client->listen({}); // the link outlives us
+  }
+}
+
 std::variant<agent::ReplyBody, LockHolder> LockTurn::take(const agent::PrepareRequest& request,
                                                           const CancelToken& cancel) {
   const auto began = BootClock::now();
@@ -42,7 +48,7 @@ std::variant<agent::ReplyBody, LockHolder> LockTurn::take(const agent::PrepareRe
       return holder;
     }
     tell(holder, until);
-    link_.ping({contact_, node_, cancel}, &owner_);
+    ping_others(cancel);
     sleep_for(pause, Wait{until, cancel});
     cancel.throw_if_cancelled();
   }
@@ -91,13 +97,21 @@ agent::ReplyBody LockTurn::ask(const agent::PrepareRequest& request, const Cance
       stages_.tell(event::LogLine{"ssh", error.message(), std::nullopt, true}, event::Level::warn);
     }
     delay = next_delay(delay);
+    ping_others(cancel);
     sleep_for(delay, Wait{until_ + contact_.patience.reach, cancel});
     cancel.throw_if_cancelled();
   }
 }
 
+/// For as long as the target may take to answer, its heartbeats are the occasion to look after what
+/// is open already: in prepare_limit its keepers would long have taken this run for dead.
 agent::ReplyBody LockTurn::call(const agent::RequestBody& body, const CancelToken& cancel) {
+  owner_.link.client->listen([this, cancel](const agent::Message&) { ping_others(cancel); });
   return owner_.link.client->call(body, Wait::at_most(prepare_limit, cancel));
+}
+
+void LockTurn::ping_others(const CancelToken& cancel) {
+  link_.ping({contact_, node_, cancel}, &owner_);
 }
 
 } // namespace belay::run

@@ -12,7 +12,8 @@
 // the target is waited for as long as LockPatience says, and told of (lock.waiting). Nothing is
 // held meanwhile on this target's side: the agent is asked again and again, so who gives up, or
 // dies, leaves nothing behind. The holder may well take the connection with it when its activation
-// restarts the network: then it is made anew.
+// restarts the network: then it is made anew. What the node's other owners have open by then is
+// asked for meanwhile, or their keepers would take this run for dead.
 
 namespace belay::run {
 
@@ -21,6 +22,9 @@ public:
   /// `owner`'s link has an agent. All must outlive it.
   LockTurn(const Contact& contact, const plan::Node& node, NodeLink& link, Owner& owner,
            NodeStages& stages);
+  LockTurn(const LockTurn&) = delete;
+  LockTurn& operator=(const LockTurn&) = delete;
+  ~LockTurn();
 
   /// The reply to `request`: what it opened, or a refusal of another kind than lock-held. A
   /// LockHolder: it was waited for in vain. Throws Error as AgentClient::call does,
@@ -31,6 +35,7 @@ public:
 private:
   agent::ReplyBody ask(const agent::PrepareRequest& request, const CancelToken& cancel);
   agent::ReplyBody call(const agent::RequestBody& body, const CancelToken& cancel);
+  void ping_others(const CancelToken& cancel);
   bool is_our_own(const LockHolder& holder) const;
   void tell(const LockHolder& holder, Instant until);
 

@@ -6,13 +6,6 @@
 
 namespace belay::run {
 
-namespace {
-
-// A third of the agent's idle_limit, so that one lost ping does no harm.
-constexpr Duration ping_interval = agent::idle_limit / 3;
-
-} // namespace
-
 Owner& NodeLink::owner_of(const plan::Profile& profile) {
   for (auto& owner : owners) {
     const auto& own = owner.profiles;
@@ -60,7 +53,7 @@ void NodeLink::ping(const Ping& ping, const Owner* except) {
   for (auto& owner : owners) {
     const auto now = BootClock::now();
     const bool answered =
-        owner.link.client && now - owner.link.client->last_request() < ping_interval;
+        owner.link.client && now - owner.link.client->last_request() < ping.contact.patience.ping;
     const bool for_later = !owner.link.client && (!ping.reconnects || now < owner.retry_at);
     if (&owner == except || owner.transaction.empty() || answered || for_later) {
       continue;

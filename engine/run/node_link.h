@@ -57,7 +57,8 @@ struct Owner {
   Instant retry_at{};      ///< when a ping may connect anew
 };
 
-/// How long a step waits for a target that does not answer, beyond the plan's own timeouts.
+/// How long a step waits for a target that does not answer, beyond the plan's own timeouts; and how
+/// long it may leave one alone.
 struct Patience {
   /// For a node that was not asked to change anything yet; then it is unreachable.
   Duration reach = std::chrono::seconds(60);
@@ -68,6 +69,9 @@ struct Patience {
   /// After the confirm deadline, beside the time that the old generation's script may take; and
   /// for a way in once that is back.
   Duration verdict = std::chrono::seconds(30);
+  /// After how long without a question a transaction is asked for, to keep its agent from ending
+  /// it: a third of idle_limit, so that one lost ping does no harm.
+  Duration ping = agent::idle_limit / 3;
 };
 
 /// sudo's passwords, by where the plan says that they are.

@@ -38,6 +38,9 @@ public:
   void open() {
     find_owners();
     try {
+      for (auto& owner : of_.link.owners) { // a login or a sudo that takes its time holds nothing
+        start_agent(owner);
+      }
       for (auto& owner : of_.link.owners) {
         if (owner.transaction.empty()) {
           lock(together_with(owner));
@@ -73,9 +76,6 @@ private:
   }
 
   void start_agent(Owner& owner) {
-    if (owner.link.client) {
-      return;
-    }
     of_.stages.start(*owner.profiles.front(), Stage::lock);
     const auto& connection = of_.link.connection_by(owner.login);
     owner.link.session = connection.session;
@@ -96,14 +96,12 @@ private:
   /// `first` and who has to share its transaction: owners whose agents keep their state in the same
   /// place would find each other's lock. Whether two logins lead there, only the target can say.
   std::vector<Owner*> together_with(Owner& first) {
-    start_agent(first);
     const auto& place = first.link.client->hello().state_id;
     std::vector<Owner*> owners = {&first};
     for (auto& other : of_.link.owners) {
       if (&other == &first || other.user != first.user || !other.transaction.empty()) {
         continue;
       }
-      start_agent(other);
       if (!place.empty() && other.link.client->hello().state_id == place) {
         owners.push_back(&other);
       }

@@ -62,7 +62,7 @@ class AgentChannel final : public ssh::Channel {
 public:
   /// `user`: as whom the agent runs; each has one state directory.
   AgentChannel(std::shared_ptr<Line> line, const std::string& user)
-      : line_(std::move(line)), place_(line_->name + ":/home/" + user) {
+      : line_(std::move(line)), user_(user), place_(line_->name + ":/home/" + user) {
     out_ = "motd: welcome\n";
     agent::Hello hello;
     hello.system = "x86_64-linux";
@@ -78,6 +78,7 @@ public:
         const std::lock_guard lock(line_->world.mutex);
         line_->require();
         line_->world.tick(line_->host, [this](const agent::Message& message) { say(message); });
+        say_what_is_ready();
         if (!out_.empty()) {
           const auto count = std::min(size, out_.size());
           std::memcpy(buffer, out_.data(), count);
@@ -116,6 +117,12 @@ public:
         line_->killed = true;
         return;
       }
+      const auto ready = line_->host.prepare_ready.find(user_);
+      if (std::holds_alternative<agent::PrepareRequest>(request.body) &&
+          ready != line_->host.prepare_ready.end()) {
+        later_ = {ready->second, agent::Reply{request.id, reply}};
+        continue;
+      }
       say(agent::Reply{request.id, reply});
     }
   }
@@ -126,6 +133,12 @@ public:
 
 private:
   void say(const agent::Message& message) { out_ += agent::encode(message); }
+  void say_what_is_ready() {
+    if (later_ && later_->first()) {
+      say(later_->second);
+      later_.reset();
+    }
+  }
   void beat() {
     const std::lock_guard lock(line_->world.mutex);
     const auto now = BootClock::now();
@@ -136,9 +149,10 @@ private:
   }
 
   std::shared_ptr<Line> line_;
-  std::string place_;
+  std::string user_, place_;
   std::string in_, out_;
   Instant last_beat_ = BootClock::now();
+  std::optional<std::pair<std::function<bool()>, agent::Reply>> later_;
 };
 
 class FakeTunnel final : public ssh::StoreTunnel {

@@ -273,6 +273,7 @@ agent::ReplyBody FakeWorld::handle(FakeHost& host, const std::string& place,
       --host.states_refused;
       return agent::Refusal{"system", "cannot fork", {}};
     }
+    ++transaction.looks;
     return describe(host, transaction);
   } else if (const auto* revoke = std::get_if<agent::RevokeRequest>(&body)) {
     auto& profile = profile_of(revoke->profile);

@@ -49,6 +49,7 @@ struct FakeTransaction {
   std::vector<Profile> profiles;
   bool abandoned = false;
   bool finished = false;
+  int looks = 0; ///< questions for its state, which keep it open
 };
 
 /// One target. Where ssh options hold `-p PORT`, it is another one: "NAME:PORT".
@@ -74,6 +75,7 @@ struct FakeHost {
   std::map<std::string, std::string> lock_details; ///< beside the run
   int cut_prepare = 0; ///< the connection dies between this one, from 1, and its reply
   int prepares = 0;
+  std::map<std::string, std::function<bool()>> prepare_ready; ///< by user: whether it is answered
   std::string uname = "Linux x86_64";
   std::string nix_settings = "max-jobs = 4\ncores = 2\n"; ///< what a Nix of it prints of these
   std::string built_agent;       ///< printed where one is looked for in what was built there

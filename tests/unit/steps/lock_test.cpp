@@ -2,6 +2,7 @@
 #include "tests/catch.h"
 #include "tests/unit/steps/step_harness.h"
 
+#include <algorithm>
 #include <thread>
 
 // The second deploy of a target, and the first one's lock.
@@ -23,12 +24,12 @@ void hold(StepHarness& harness, int meetings) {
   host.lock_details = {{"url", "https://ci.example/1"}, {"since", "2026-03-01T12:00:00.000Z"}};
 }
 
-std::vector<LockWaiting> waits(const StepHarness& harness) {
+std::vector<LockWaiting> waits(const StepHarness& harness, const std::string& profile = "system") {
   std::vector<LockWaiting> found;
   for (const auto& draft : harness.told) {
     if (const auto* waiting = std::get_if<LockWaiting>(&draft.payload)) {
       CHECK(draft.subject.node == "web");
-      CHECK(draft.subject.profile == "system");
+      CHECK(draft.subject.profile == profile);
       CHECK(draft.subject.stage == Stage::lock);
       found.push_back(*waiting);
     }
@@ -167,6 +168,72 @@ TEST_CASE("lock: what another node of this run opened on the same machine is not
   CHECK(result.message.starts_with("the target is held by node twin of this very run: "));
   CHECK(transactions.size() == 1);
   CHECK_FALSE(twin.finished);
+}
+
+namespace {
+
+/// How often root's transaction, which is opened first, was asked for.
+int looks_at_first(StepHarness& harness) {
+  const std::lock_guard lock(harness.world.mutex);
+  const auto& transactions = harness.host().transactions;
+  const auto found = std::find_if(transactions.begin(), transactions.end(), [](const auto& one) {
+    return one.second.place == "web:/home/root";
+  });
+  return found == transactions.end() ? 0 : found->second.looks;
+}
+
+const NodeSpec two_owners{.profiles = {"system", "app"},
+                          .logins = {{"app", {"alice", {}}}},
+                          .users = {{"app", "alice"}},
+                          .lock_wait = seconds(60),
+                          .ping = std::chrono::milliseconds(100)};
+
+} // namespace
+
+TEST_CASE("lock: what is open already is asked for while another owner's lock is waited for") {
+  StepHarness harness(two_owners);
+  auto& host = harness.host();
+  auto& held = host.transactions["tx-of-others"];
+  held.place = "web:/home/alice";
+  held.run = "0190";
+  SECTION("to become free") {}
+  SECTION("and the way to that one is lost") {
+    host.cut_prepare = 3; // root's, alice's, alice's again
+    host.closed_logins = {"alice"};
+  }
+  std::thread end([&] {
+    const auto enough = belay::Wait::at_most(seconds(20));
+    while (looks_at_first(harness) < 2 && !enough.expired()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    const std::lock_guard lock(harness.world.mutex);
+    host.closed_logins.clear();
+    held.finished = true;
+  });
+  const auto begin = belay::BootClock::now();
+  harness.bring_over();
+  end.join();
+  CHECK(belay::BootClock::now() - begin < seconds(20));
+  CHECK(waits(harness, "app").size() == 1);
+}
+
+TEST_CASE("lock: what is open already is asked for while another owner's prepare takes its time") {
+  StepHarness harness(two_owners);
+  const auto enough = belay::Wait::at_most(seconds(20));
+  harness.host().prepare_ready["alice"] = [&] {
+    return looks_at_first(harness) >= 2 || enough.expired();
+  };
+  harness.bring_over();
+  CHECK_FALSE(enough.expired());
+  CHECK(harness.step(StepKind::activate).outcome == Outcome::success);
+}
+
+TEST_CASE("lock: none is taken before every owner's agent is there") {
+  StepHarness harness({.profiles = {"system", "app"}, .users = {{"app", "app"}}});
+  harness.host().sudo.refusal = "sudo: a password is required\n";
+  harness.step(StepKind::build);
+  CHECK(harness.step(StepKind::copy).outcome == Outcome::error);
+  CHECK(harness.host().prepares == 0); // else it would be held for as long as that one takes
 }
 
 TEST_CASE("lock: the log of an earlier deploy is told where it can be had, and needed by nobody") {

@@ -69,7 +69,8 @@ StepHarness::StepHarness(const NodeSpec& spec) {
   options.patience = {.reach = std::chrono::milliseconds(200),
                       .kill = std::chrono::seconds(1),
                       .foreign_lock = spec.foreign_lock,
-                      .verdict = std::chrono::seconds(4)};
+                      .verdict = std::chrono::seconds(4),
+                      .ping = spec.ping};
   options.passwords[{plan::SecretSource::Kind::variable, "SUDO"}] =
       std::make_shared<const Secret>(spec.sudo_password, "the environment variable SUDO");
   runner_ = std::make_unique<run::StepRunner>(plan_, *transport_, *store_, *finder_, options);

@@ -33,7 +33,8 @@ struct NodeSpec {
   bool store_sudo = false;
   std::chrono::seconds lock_wait{0};
   std::chrono::seconds confirm_timeout{1};
-  std::chrono::seconds foreign_lock{0}; ///< for a script that meets another activation's lock
+  std::chrono::seconds foreign_lock{0};     ///< for a script that meets another activation's lock
+  Duration ping = std::chrono::seconds(20); ///< how long nobody need ask for what is open
 };
 
 class StepHarness {
