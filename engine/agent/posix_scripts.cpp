@@ -208,6 +208,9 @@ std::optional<std::vector<pid_t>> PosixScripts::members(const std::string& mark,
   } catch (const std::exception&) {
     return seen || !pids.empty() ? std::optional(pids) : std::nullopt;
   }
+  // Found both ways, one would get its TERM twice, which to some programs is more than once.
+  std::sort(pids.begin(), pids.end());
+  pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
   return pids;
 }
 

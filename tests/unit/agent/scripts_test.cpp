@@ -6,6 +6,7 @@
 #include "engine/base/text.h"
 #include "tests/catch.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
@@ -184,6 +185,44 @@ TEST_CASE("scripts: at the deadline all of it is stopped, whatever it did to get
   const auto result = c.run(c.call(600ms));
   CHECK(result.end == ScriptResult::End::timed_out);
   CHECK(result.emptied);
+  CHECK_FALSE(alive(pid_in(pid_file)));
+}
+
+TEST_CASE("scripts: at the deadline each process of it is asked to end before any is killed") {
+  Case c;
+  c.options.term_grace = 60s; // who complies is not kept waiting
+  const auto said = (c.folder.path() / "said").string();
+  const auto pid_file = c.folder.path() / "pid";
+  const auto obedient = [&](const std::string& name) {
+    return "trap 'echo " + name + " >>\"" + said + "\"; exit 1' TERM; ";
+  };
+  c.script(obedient("child") + "echo $$ >'" + pid_file.string() + "'\nwhile :; do sleep 0.1; done",
+           "child");
+  c.script(obedient("script") + "setsid ./child & while :; do sleep 0.1; done");
+  const auto begin = belay::BootClock::now();
+  const auto result = c.run(c.call(2s));
+  CHECK(result.end == ScriptResult::End::timed_out);
+  CHECK(result.emptied);
+  CHECK(belay::BootClock::now() - begin < 30s);
+  auto words = belay::split_white_space(belay::read_file(said, 1024));
+  std::sort(words.begin(), words.end());
+  CHECK(words == std::vector<std::string>{"child", "script"});
+  CHECK_FALSE(alive(pid_in(pid_file)));
+}
+
+TEST_CASE("scripts: who does not comply is killed when its time is over, and not before") {
+  Case c;
+  c.options.term_grace = 1s;
+  const auto pid_file = c.folder.path() / "pid";
+  c.script("trap 'echo asked' TERM; echo $$ >'" + pid_file.string() +
+           "'; while :; do sleep 0.1; done");
+  const auto result = c.run(c.call(1s));
+  CHECK(result.end == ScriptResult::End::timed_out);
+  CHECK(result.emptied);
+  CHECK(result.duration >= 2s);
+  const auto output = c.output(); // some shells say what became of `sleep`, too
+  CHECK(output.find("asked\n") != std::string::npos);
+  CHECK(output.find("asked\n") == output.rfind("asked\n"));
   CHECK_FALSE(alive(pid_in(pid_file)));
 }
 
