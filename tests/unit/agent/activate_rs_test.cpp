@@ -448,6 +448,35 @@ TEST_CASE("activate-rs: revoke goes back to what that activation replaced") {
   CHECK(deploy_rs.world.system() == two);
 }
 
+TEST_CASE("activate-rs: nothing is taken back by what a state directory says that is not ours") {
+  if (left_out()) {
+    return;
+  }
+  DeployRs deploy_rs;
+  const auto one = deploy_rs.generation("one"), two = deploy_rs.generation("two");
+  deploy_rs.deploy(one);
+  deploy_rs.deploy(two);
+  const auto state = deploy_rs.world.state_directory();
+  std::string complaint;
+  SECTION("a link to one") {
+    fs::rename(state, deploy_rs.world.path("elsewhere"));
+    fs::create_directory_symlink(deploy_rs.world.path("elsewhere"), state);
+    complaint = "is not a folder that can be trusted";
+  }
+  SECTION("somebody else's") {
+    if (geteuid() != 0) {
+      return;
+    }
+    REQUIRE(chown(state.c_str(), 65534, 65534) == 0);
+    complaint = "belongs to user 65534";
+  }
+  const auto result = deploy_rs.revoke();
+  CHECK(exit_status(result) == 1);
+  CHECK(result.err.find(complaint) != std::string::npos);
+  CHECK(deploy_rs.world.system() == two);
+  CHECK(deploy_rs.ran() == "one:0:0 two:0:0");
+}
+
 TEST_CASE("activate-rs: what stands at the canary's place already") {
   if (left_out()) {
     return;

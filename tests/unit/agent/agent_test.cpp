@@ -268,6 +268,18 @@ TEST_CASE("agent: refusals change nothing") {
   CHECK(ask(system_of(gone)).reason == "path-invalid");
   CHECK(ask(system_of("/etc")).reason == "protocol");
   CHECK(ask({.name = "../x", .closure = good}).reason == "protocol");
+  for (const auto* path : {"", "profiles/app", "../app"}) { // of whatever folder we are in
+    auto relative = system_of(good);
+    relative.profile_path = path;
+    CHECK(ask(relative).reason == "protocol");
+  }
+  // A boot unit runs it: it has to be what the store says, not what a link says that day.
+  fs::create_symlink(good, world.path("agent"));
+  for (const auto& program : {world.path("agent").string(), good + "/../agent",
+                              good + "/deploy-rs-activate", std::string("belay-agent")}) {
+    const PrepareRequest request{.run = "r", .agent = program, .profiles = {system_of(good)}};
+    CHECK(refusal_of(agent.ask(request)).reason == "protocol");
+  }
   std::ofstream(world.path("file")) << "x";
   const auto file = world.run({"nix-store", "--add", world.path("file").string()}).out;
   CHECK(ask(system_of(std::string(belay::trim(file)))).reason == "no-activation");

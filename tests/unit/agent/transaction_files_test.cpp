@@ -2,6 +2,7 @@
 #include "engine/agent/transaction_files.h"
 
 #include "engine/agent/journal.h"
+#include "engine/agent/requests.h"
 #include "engine/agent/script_output.h"
 #include "engine/agent/spawn.h"
 #include "engine/base/error.h"
@@ -140,6 +141,20 @@ TEST_CASE("state directory: no file in it is written through a link") {
   belay::replace_file(link, "ours", {.mode = 0600});
   CHECK_FALSE(fs::is_symlink(link));
   CHECK(belay::read_file(target, 1024) == "untouched");
+}
+
+TEST_CASE("state directory: what is dropped in it for a keeper is for its owner's eyes alone") {
+  Folder f;
+  const TransactionFiles files(f.state, "0123456789abcdef");
+  fs::create_directories(files.requests());
+  const RequestQueue queue(files);
+  const belay::SystemClock clock;
+  const auto name = queue.drop(FinishRequest{files.id()}, clock);
+  queue.touch(clock.now(), "boot");
+  for (const auto& path : {files.requests() / name, files.seen()}) {
+    INFO(path);
+    CHECK(fs::status(path).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
+  }
 }
 
 TEST_CASE("state directory: whatever the umask, nothing that an agent keeps is open to others") {
