@@ -6,6 +6,7 @@
 #include "engine/base/file.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <unistd.h>
 
@@ -44,6 +45,45 @@ std::string command_end(const std::filesystem::path& state_directory) {
   return " recover --state-directory " + quoted(state_directory.string()) + "\n";
 }
 
+/// Whether a unit's text says that it looks after that state directory.
+bool is_of(const std::string& text, const std::filesystem::path& state_directory) {
+  return text.ends_with(command_end(state_directory));
+}
+
+/// "belay-recover.service.XXXXXX", as replace_file calls what it has not renamed yet.
+bool is_unfinished(const std::string& name, const std::string& unit) {
+  constexpr std::size_t random = 6;
+  return name.size() == unit.size() + 1 + random && name.starts_with(unit + ".");
+}
+
+/// So long no agent is at it.
+bool is_old(const std::filesystem::path& path) {
+  constexpr std::chrono::hours old{1};
+  return std::filesystem::file_time_type::clock::now() - std::filesystem::last_write_time(path) >=
+         old;
+}
+
+/// What an agent left that was killed between writing and renaming. Our state directory's mutex is
+/// held, so none of it is at work on one of ours now; but it may be on one of another's.
+void remove_unfinished(const std::filesystem::path& unit,
+                       const std::filesystem::path& state_directory) {
+  std::error_code problem;
+  for (std::filesystem::directory_iterator entry(unit.parent_path(), problem), end;
+       !problem && entry != end; entry.increment(problem)) {
+    const auto& path = entry->path();
+    if (!is_unfinished(path.filename().string(), unit.filename().string())) {
+      continue;
+    }
+    try {
+      if (entry->symlink_status().type() == std::filesystem::file_type::regular &&
+          (is_of(read_file(path, unit_cap), state_directory) || is_old(path))) {
+        unlink(path.c_str());
+      }
+    } catch (const std::exception&) { // its agent was quicker
+    }
+  }
+}
+
 /// Where it cannot be made, the machine's own unit has an agent of its own.
 void link_agent(const std::string& agent, const std::filesystem::path& link) {
   const auto made = link.string() + ".new";
@@ -74,6 +114,7 @@ std::string BootUnit::text(const std::string& agent, const std::filesystem::path
 bool BootUnit::arm(const std::string& agent, const std::filesystem::path& state_directory) const {
   const CutAround cut(Deed::arm_boot_unit);
   link_agent(agent, agent_link(state_directory));
+  remove_unfinished(unit(), state_directory);
   try {
     replace_file(unit(), text(agent, state_directory), {.sync = true});
     std::filesystem::create_directories(link().parent_path());
@@ -89,8 +130,8 @@ bool BootUnit::arm(const std::string& agent, const std::filesystem::path& state_
 
 void BootUnit::disarm(const std::filesystem::path& state_directory) const {
   unlink(agent_link(state_directory).c_str());
-  if (std::filesystem::exists(unit()) &&
-      !read_file(unit(), unit_cap).ends_with(command_end(state_directory))) {
+  remove_unfinished(unit(), state_directory);
+  if (std::filesystem::exists(unit()) && !is_of(read_file(unit(), unit_cap), state_directory)) {
     return;
   }
   const CutAround cut(Deed::disarm_boot_unit);

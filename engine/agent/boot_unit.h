@@ -20,6 +20,9 @@ public:
   explicit BootUnit(std::filesystem::path folder = "/etc/systemd/system.attached")
       : folder_(std::move(folder)) {}
 
+  // Who calls either holds the mutex of that state directory. What a killed one left unfinished
+  // goes, too.
+
   /// False where it cannot be written.
   bool arm(const std::string& agent, const std::filesystem::path& state_directory) const;
   /// Leaves one alone that looks after another state directory.

@@ -237,6 +237,47 @@ TEST_CASE("boot unit: armed and disarmed") {
   unit.disarm(state);
 }
 
+TEST_CASE("boot unit: what a killed agent left half done goes with the next arming or disarming") {
+  belay::TemporaryDirectory folder("/tmp/belay-unit-");
+  const auto attached = folder.path() / "system.attached";
+  const BootUnit unit(attached);
+  const auto state = folder.path() / "state", theirs = folder.path() / "theirs";
+  fs::create_directory(state);
+  fs::create_directory(attached);
+  const auto put = [&](const std::string& name, const std::string& text) {
+    std::ofstream(attached / name) << text;
+    return attached / name;
+  };
+  const std::vector<fs::path> stay = {
+      put("belay-recover.service.THEIRS", BootUnit::text("/agent", theirs)), // being written
+      put("belay-recover.service.EMPTY1", ""),
+      put("belay-recover.service.longer-name", BootUnit::text("/agent", state)),
+      put("other.service.AbCdEf", BootUnit::text("/agent", state))};
+  const auto pointed_to = put("elsewhere", BootUnit::text("/agent", state));
+  fs::create_symlink(pointed_to, attached / "belay-recover.service.A-LINK");
+  const auto leave = [&] {
+    put("belay-recover.service.AbCdEf", BootUnit::text("/agent", state));
+    const auto old = put("belay-recover.service.GhIjKl", ""); // torn
+    fs::last_write_time(old, fs::file_time_type::clock::now() - std::chrono::hours(2));
+  };
+  const auto swept = [&] {
+    return !fs::exists(attached / "belay-recover.service.AbCdEf") &&
+           !fs::exists(attached / "belay-recover.service.GhIjKl");
+  };
+  leave();
+  REQUIRE(unit.arm("/nix/store/x-belay-agent", state));
+  CHECK(swept());
+  leave();
+  unit.disarm(state);
+  CHECK(swept());
+  for (const auto& path : stay) {
+    INFO(path);
+    CHECK(fs::exists(path));
+  }
+  CHECK(fs::exists(attached / "belay-recover.service.A-LINK"));
+  CHECK_FALSE(fs::exists(attached / "belay-recover.service"));
+}
+
 TEST_CASE("boot unit: where /etc cannot be written, the machine's own unit still finds the agent") {
   belay::TemporaryDirectory state("/tmp/belay-unit-");
   const BootUnit unit("/proc/no/such/place");
