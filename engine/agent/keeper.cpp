@@ -25,6 +25,11 @@ void Keeper::run() {
   const auto boot = boot_id();
   busy_ = clock_.now();
   transaction_.note_safely({.step = Step::keeping, .boot = boot});
+  if (transaction_.view().in_vain > most_keepers_in_vain) {
+    transaction_.give_up(std::to_string(most_keepers_in_vain) +
+                         " keepers of this deploy ended without getting any further");
+    return close();
+  }
   transaction_.recover(); // whether there was one before us is not to be relied on
   for (;;) {
     listen();

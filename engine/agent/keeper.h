@@ -18,6 +18,10 @@
 
 namespace belay::agent {
 
+/// How many keepers of one transaction may end one after the other without getting any further.
+/// They begin a second apart, so whatever ends them has a quarter of an hour to pass.
+inline constexpr int most_keepers_in_vain = 1000;
+
 class Keeper {
 public:
   enum class Mode {

@@ -59,10 +59,13 @@ bool RequestQueue::remove(const std::string& name) const {
 }
 
 std::optional<Instant> RequestQueue::last_seen(const std::string& boot) const {
-  if (!fs::exists(files_.seen())) {
+  std::string text;
+  try {
+    text = read_file(files_.seen(), 4096);
+  } catch (const Error&) { // it may be missing; and it is nothing that a keeper should end of
     return std::nullopt;
   }
-  const auto words = split_white_space(read_file(files_.seen(), 4096));
+  const auto words = split_white_space(text);
   std::int64_t count = 0;
   if (words.size() != 2 || words[1] != boot ||
       std::from_chars(words[0].data(), words[0].data() + words[0].size(), count).ec !=

@@ -33,7 +33,7 @@ public:
   /// Whether it was there.
   bool remove(const std::string& name) const;
 
-  /// When somebody asked for anything last, of this boot; nullopt: nobody did.
+  /// When somebody asked for anything last, of this boot; nullopt: nobody did, or nobody can tell.
   std::optional<Instant> last_seen(const std::string& boot) const;
   void touch(Instant now, const std::string& boot) const;
 

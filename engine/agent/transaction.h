@@ -54,6 +54,9 @@ public:
 
   /// Ends, or takes up again, what a keeper that died has left. Legal in any state.
   void recover();
+  /// Ends it where it stands, for whatever ends each keeper would end us, too: what was decided is
+  /// decided, and for the rest nobody can vouch. Nothing is undone or run.
+  void give_up(const std::string& why);
   /// Sets the profile and runs its script. Returns when its end is known or its confirm deadline
   /// runs.
   void activate(std::size_t profile);
@@ -78,6 +81,7 @@ private:
   };
 
   void recover_profile(std::size_t profile);
+  void give_up_profile(std::size_t profile, const Why& why);
   void try_out(std::size_t profile);
   bool is_dry(std::size_t profile) const;
   void run_script(std::size_t profile);

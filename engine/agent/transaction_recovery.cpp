@@ -70,6 +70,29 @@ void Transaction::recover_profile(std::size_t profile) {
   }
 }
 
+void Transaction::give_up(const std::string& why) {
+  for (std::size_t profile = view_.profiles.size(); profile-- > 0;) {
+    const auto& view = view_.profiles[profile];
+    if (!is_final(view.state) && (view.asked || view.switching)) {
+      give_up_profile(profile, {view.reason.empty() ? "interrupted" : "", why});
+    }
+  }
+}
+
+void Transaction::give_up_profile(std::size_t profile, const Why& why) {
+  const auto& view = view_.profiles[profile];
+  const bool confirmed = view.state == State::awaiting_confirm &&
+                         seams_.decisions.decide(profile, Verdict::expired) == Verdict::confirmed;
+  if (is_dry(profile)) {
+    leave_as_it_is(profile, why);
+  } else if (confirmed && !record_.profiles[profile].wanted.boot_after_confirm) {
+    note_safely({.step = Step::confirmed, .profile = profile});
+  } else {
+    const auto end = view.switching ? Step::rollback_failed : Step::rolled_back;
+    note_safely({.step = end, .profile = profile, .reason = why.reason, .message = why.message});
+  }
+}
+
 /// Whether the profile is somebody else's by now: then nothing of it may be undone.
 bool Transaction::is_superseded(std::size_t profile) {
   const auto reading = seams_.profiles.read(record_.profiles[profile].path);

@@ -87,6 +87,7 @@ View::View(std::size_t count, const std::vector<Entry>& journal) : View(count) {
 }
 
 void View::apply(const Entry& entry) {
+  in_vain = entry.step == Step::keeping ? in_vain + 1 : 0;
   if (entry.step == Step::abandoned) {
     abandoned = true;
   } else if (entry.step == Step::finished) {

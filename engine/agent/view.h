@@ -44,6 +44,7 @@ struct View {
   bool abandoned = false;
   bool finished = false;
   bool closed = false;
+  int in_vain = 0; ///< keepers that began since anything else was noted, the present one among them
   WallTime closed_at{};
 };
 

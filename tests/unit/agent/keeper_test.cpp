@@ -237,6 +237,88 @@ TEST_CASE("keeper: a revoke is owed once it is accepted") {
   }
 }
 
+TEST_CASE("keeper: that nobody can tell who asked last is nothing to end of") {
+  Case c;
+  fs::create_directory(c.files.seen());
+  CHECK(c.run() == State::prepared);
+}
+
+namespace {
+
+/// So many lives that began and ended.
+void live_in_vain(Case& c, int lives) {
+  for (int i = 0; i < lives; ++i) {
+    c.target.append({.step = Step::keeping});
+  }
+}
+
+} // namespace
+
+TEST_CASE("keeper: what ends each keeper does not go on for ever") {
+  Case c;
+  c.target.append({.step = Step::request, .profile = 0});
+  c.target.append({.step = Step::switching, .profile = 0});
+  c.target.set(SimulatedTarget::profile, new_path);
+  live_in_vain(c, 999);
+  SECTION("but so often another one may be luckier") {
+    CHECK(c.run() == State::rolled_back);
+    CHECK(c.target.link == "system-41-link");
+  }
+  SECTION("also where earlier ones had got a little further each") {
+    c.target.append({.step = Step::rolling_back, .profile = 0, .reason = "activation-failed"});
+    live_in_vain(c, 999);
+    CHECK(c.run() == State::rolled_back);
+  }
+  SECTION("then it is ended as what nobody can vouch for") {
+    live_in_vain(c, 1);
+    CHECK(c.run() == State::rollback_failed);
+    CHECK(c.view().profiles[0].reason == "interrupted");
+    CHECK(c.view().profiles[0].message ==
+          "1000 keepers of this deploy ended without getting any further");
+    CHECK(c.target.runs.empty());
+    CHECK(c.target.read(SimulatedTarget::profile).generation.path == new_path);
+  }
+}
+
+TEST_CASE("keeper: where none gets any further, what was decided is decided all the same") {
+  Case c;
+  SECTION("nothing was begun") {
+    live_in_vain(c, 1000);
+    CHECK(c.run() == State::prepared);
+  }
+  SECTION("it was asked for, and nothing was touched") {
+    c.target.append({.step = Step::request, .profile = 0});
+    live_in_vain(c, 1000);
+    CHECK(c.run() == State::rolled_back);
+    CHECK(c.target.runs.empty());
+  }
+  SECTION("a confirmation is awaited") {
+    c.target.wake(c.record).activate(0);
+    live_in_vain(c, 1000);
+    CHECK(c.run() == State::rollback_failed);
+    CHECK(c.target.decide(0, Verdict::confirmed) == Verdict::expired); // it can come no more
+  }
+  SECTION("it is confirmed") {
+    c.target.wake(c.record).activate(0);
+    c.target.decide(0, Verdict::confirmed);
+    live_in_vain(c, 1000);
+    CHECK(c.run() == State::confirmed);
+  }
+  SECTION("it is confirmed, but not what is booted next") {
+    c.record.profiles[0].wanted.boot_after_confirm = true;
+    c.target.wake(c.record).activate(0);
+    c.target.decide(0, Verdict::confirmed);
+    live_in_vain(c, 1000);
+    CHECK(c.run() == State::rollback_failed);
+  }
+  SECTION("a dry run has touched nothing") {
+    c.record.profiles[0].wanted.mode = Mode::dry;
+    c.target.append({.step = Step::request, .profile = 0});
+    live_in_vain(c, 1000);
+    CHECK(c.run() == State::failed);
+  }
+}
+
 TEST_CASE("keeper: recover ends with the last decision") {
   Case c;
   c.options.mode = Keeper::Mode::recover;
