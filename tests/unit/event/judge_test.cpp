@@ -113,6 +113,8 @@ TEST_CASE("the verdict of nodes") {
   const NodeCase no_nix = node(Outcome::error, "nix-missing", Reached::copy);
   const NodeCase bug = node(Outcome::error, "internal");
   const NodeCase rollback_failed = node(Outcome::error, "rollback-failed");
+  const NodeCase left_running =
+      node(Outcome::cancelled, "left-to-target", Reached::lost_activation);
   const std::vector<Row> table{
       {"all good", {good, good}, "", 0, Outcome::success},
       {"left out by the plan", {good, planned_out}, "", 0, Outcome::success},
@@ -156,6 +158,12 @@ TEST_CASE("the verdict of nodes") {
       {"no node", {}, "", 4, Outcome::error},
       {"cancelled by SIGINT", {good, cancelled}, "SIGINT", 130, Outcome::cancelled},
       {"cancelled by SIGTERM", {good, cancelled, to_target}, "SIGTERM", 143, Outcome::cancelled},
+      {"cancelled, one left to its target",
+       {good, left_running},
+       "SIGTERM",
+       143,
+       Outcome::cancelled},
+      {"cancelled by nobody", {good, cancelled}, "", 10, Outcome::error},
       {"cancelled when all were done", {good}, "SIGTERM", 143, Outcome::cancelled},
       {"cancelled, one rolled back", {back, cancelled}, "SIGTERM", 143, Outcome::cancelled},
       {"cancelled, one unknown", {lost, cancelled}, "SIGTERM", 12, Outcome::error},
@@ -185,13 +193,24 @@ TEST_CASE("a run that its deadline ended says what came of it") {
   CHECK(verdict({good, cancelled}, "").outcome == Outcome::cancelled);
   CHECK(verdict({good, to_target}, "").exit_code == 14);
   CHECK(verdict({good, good}, "").exit_code == 0); // late, but all of it was done
+  CHECK(verdict({good, good}, "").outcome == Outcome::success);
   CHECK(verdict({back, cancelled}, "").exit_code == 11);
+  CHECK(verdict({back, cancelled}, "").outcome == Outcome::failure);
   CHECK(verdict({lost, cancelled}, "").exit_code == 12);
+  CHECK(verdict({lost, cancelled}, "").outcome == Outcome::error);
   CHECK(verdict({good, cancelled}, "SIGTERM").exit_code == 143);
   RunState evaluating;
   fold(evaluating, event_of(EvaluateFinished{Outcome::cancelled, {}, ""}));
   fold(evaluating, event_of(CancelRequested{cancel_sources::timeout, "", "at once"}));
   CHECK(judge(evaluating).exit_code == 14);
+  fold(evaluating, event_of(CancelRequested{"user", "", ""})); // nobody was asked any more
+  CHECK(judge(evaluating).exit_code == 14);
+  DiagnosticFound bug;
+  bug.code = "internal";
+  bug.severity = DiagnosticFound::Severity::error;
+  fold(evaluating, event_of(bug));
+  CHECK(judge(evaluating).exit_code == 1);
+  CHECK(judge(evaluating).outcome == Outcome::error);
 }
 
 TEST_CASE("a person who says no ends the run as one who interrupts it") {
