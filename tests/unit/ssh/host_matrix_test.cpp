@@ -90,9 +90,13 @@ TEST_CASE("a host whose key changes during the run is refused even under `no`") 
   address.ssh_opts.insert(address.ssh_opts.end(), {"-o", "StrictHostKeyChecking=" + strict});
   client.connect(address);
   client.connect(address);
+  CHECK(sshd.wait_for_log("Accepted publickey"));
   sshd.change_host_keys();
+  const auto before = sshd.log().rfind("Accepted publickey");
   const auto error = error_of([&] { client.connect(address); });
   CHECK(error.kind() == ErrorKind::host_key_mismatch);
+  sshd.stop();
+  CHECK(sshd.log().rfind("Accepted publickey") == before); // it was not even logged in to
 }
 
 TEST_CASE("methods that libssh2 has not: auto goes by the ssh program") {
