@@ -51,11 +51,16 @@ std::string hmac_sha256(std::string_view key, std::string_view text) {
 
 } // namespace
 
+std::string_view webhook_key_text(std::string_view secret) {
+  const std::string_view text = trim(secret);
+  return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
+}
+
 std::string webhook_key(std::string_view secret) {
   const std::string_view text = trim(secret);
   std::string key;
   if (text.starts_with(prefix) && text.size() < 200)
-    key = from_base64(std::string(text.substr(prefix.size())));
+    key = from_base64(std::string(webhook_key_text(text)));
   if (key.size() < shortest_key || key.size() > longest_key)
     throw Error(ErrorKind::secret,
                 "a webhook's secret is whsec_ and the base64 of 24 to 64 random bytes; make one "

@@ -14,6 +14,9 @@ namespace belay::reporters {
 /// for anything else (an empty secret above all); the message does not hold the secret.
 std::string webhook_key(std::string_view secret);
 
+/// What of a secret is secret: all but "whsec_".
+std::string_view webhook_key_text(std::string_view secret);
+
 /// The value of the header `webhook-signature`: "v1,BASE64", one for each key (two while a secret
 /// is being replaced), with blanks between them.
 std::string webhook_signature(const std::vector<std::string>& keys, std::string_view id,

@@ -99,7 +99,7 @@ bool fetch_passwords(RunFrame& frame, const SudoPasswords& passwords, const std:
     return false;
   }
   for (const auto& [origin, password] : prepared.passwords) {
-    frame.reports().emitter().add_secret(password->text());
+    frame.reports().add_secret(password->text());
   }
   return true;
 }

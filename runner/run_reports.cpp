@@ -8,6 +8,7 @@
 #include "reporters/junit.h"
 #include "reporters/text_log.h"
 #include "reporters/webhook.h"
+#include "reporters/webhook_signature.h"
 #include "runner/console_choice.h"
 #include "runner/webhook_secrets.h"
 
@@ -59,10 +60,10 @@ void RunReports::add_webhooks(const std::vector<plan::Webhook>& webhooks,
     try {
       const auto options = fetch_webhook(webhook, secrets);
       for (const auto& secret : options.secrets) {
-        emitter_.add_secret(secret);
+        add_secret(reporters::webhook_key_text(secret)); // with what stands before it, or without
       }
       if (!webhook.url) {
-        emitter_.add_secret(options.url); // its path may be what makes it secret
+        add_secret(options.url); // its path may be what makes it secret
       }
       fan_out_.add(std::make_unique<reporters::WebhookReporter>(
           options, reporters::real_webhook_world(seed, post)));

@@ -146,6 +146,15 @@ def reachable(host, user="root"):
     equal((login.returncode, login.stderr), (0, ""), f"ssh {host.name}")
 
 
+def masked(run, secret, *others):
+    """The host told it, and none of the reports does, nor any other file; where it stood is seen."""
+    for path in [*run.out.iterdir(), *others]:
+        text = path.read_text(errors="replace")
+        assert secret not in text, f"the secret is in {path.name}"
+        assert "***" in text, f"{path.name} does not show where it stood"
+    assert secret not in run.stdout, "the secret is in the output"
+
+
 def in_no_process(secret):
     """Neither an argument nor the environment of any process here or on a host holds it, but for our
     own and that of the init which has them all."""

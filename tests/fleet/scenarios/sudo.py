@@ -154,6 +154,8 @@ def with_a_password(fleet):
     check.in_no_process(PASSWORD)
     web.output("touch", "/run/go")
     check.ended(run.wait(), 0)
+    told = f"echo it is {PASSWORD}\nexit 4\n"
+    check.masked(check.ended(deploy(nodes(web, "telling", told), plan=PLAN), 11), PASSWORD)
 
 
 @hosts(2)
