@@ -123,14 +123,18 @@ def keeper_killed_before_confirm(fleet):
 
 @hosts(1, SystemdHost)
 def script_hangs(fleet):
-    """Deaf to TERM, in a session of its own, nobody's child and without its environment: the
-    scope has it all the same."""
+    """It goes on after a TERM, in a session of its own, nobody's child and without its environment: the
+    scope has it all the same. It is asked, once, before it is killed."""
     [web] = fleet
     good(web)
-    deaf = "setsid env -i sh -c 'trap \"\" TERM; sleep 997; sleep 998' &\nsleep 999\n"
+    deaf = ("setsid env -i sh -c 'trap \"echo asked >>/root/asked\" TERM; "
+            "while :; do sleep 1; done' &\nsleep 999\n")
     run = check.ended(deploy({"web-1": node(web, package("bad", deaf), activationTimeout=2)}), 11)
     check.rolled_back(run, web, "activation", 2, 1)
     check.equal(run.node("web-1")["reason"], "activation-timeout", "reason")
+    check.equal(web.read("/root/asked"), "asked\n", "what the deaf one heard")
+    [activate] = run.select("stage.finished", node="web-1", stage="activate")
+    assert activate["data"]["duration_s"] >= 12, "it had no time to comply"
     check.runs(web, 1, "good", "good bad good")
     web.nothing_left()
 

@@ -220,10 +220,36 @@ TEST_CASE("scripts: who does not comply is killed when its time is over, and not
   CHECK(result.end == ScriptResult::End::timed_out);
   CHECK(result.emptied);
   CHECK(result.duration >= 2s);
+  CHECK(c.output().find("asked\n") != std::string::npos);
+  CHECK_FALSE(alive(pid_in(pid_file)));
+}
+
+TEST_CASE("scripts: a process that is found in two ways is asked once") {
+  /// After it come so many that are not there that it has heard the first before the second.
+  struct Crowd final : Containment {
+    SessionContainment real;
+    bool looked = false;
+    std::vector<std::string> wrap(const std::string& mark, std::vector<std::string> argv) override {
+      return real.wrap(mark, std::move(argv));
+    }
+    std::vector<pid_t> members(const std::string& mark, bool ours) override {
+      constexpr pid_t beyond_all = 4 * 1024 * 1024 + 1; // PID_MAX_LIMIT
+      auto pids = real.members(mark, ours);
+      for (pid_t i = 0; !looked && i < 200'000; ++i) {
+        pids.push_back(beyond_all + i);
+      }
+      looked = true;
+      return pids;
+    }
+  };
+  Case c;
+  Crowd crowd;
+  c.script("trap 'echo asked' TERM; while :; do sleep 0.01; done");
+  PosixScripts scripts(c.files, c.environment, crowd, c.options);
+  CHECK(scripts.run(c.call(500ms)).emptied);
   const auto output = c.output(); // some shells say what became of `sleep`, too
   CHECK(output.find("asked\n") != std::string::npos);
   CHECK(output.find("asked\n") == output.rfind("asked\n"));
-  CHECK_FALSE(alive(pid_in(pid_file)));
 }
 
 TEST_CASE("scripts: the deadline does not touch what an earlier script left behind") {
