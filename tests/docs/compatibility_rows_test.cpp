@@ -91,7 +91,7 @@ constexpr Row rows[] = {
     {"5.5 lib: deployChecks", "install/flake_test.py", "def checks"},
     {"5.5 outputs by deploy-rs's names", "install/flake_test.py", "def by_the_names_of_deploy_rs"},
     // activate-rs
-    {"5.6 activate, wait, revoke: their words", "unit/agent/activate_rs_test.cpp",
+    {"5.6 activate, wait, revoke: their words", "unit/agent/activate_rs_options_test.cpp",
      "activate-rs: deploy-rs's command lines"},
     {"5.6 the conversation over three logins", "fleet/scenarios/deploy_rs.py",
      "confirmed_refused_revoked"},
@@ -115,11 +115,11 @@ constexpr Row rows[] = {
     {"5.8 ssh: keys of each type, RSA among them", "unit/ssh/authentication_test.cpp",
      "every usual type of key file logs in"},
     // magic rollback
-    {"5.9 the canary's removal confirms", "unit/agent/activate_rs_test.cpp",
+    {"5.9 the canary's removal confirms", "unit/agent/activate_rs_canary_test.cpp",
      "activate-rs: confirmed by removing the canary, and only by that"},
     {"5.9 rm succeeds if and only if the profile stays", "fleet/scenarios/deploy_rs.py",
      "login_stopped"},
-    {"5.9 a stale canary", "unit/agent/activate_rs_test.cpp",
+    {"5.9 a stale canary", "unit/agent/activate_rs_canary_test.cpp",
      "activate-rs: what stands at the canary's place already"},
     {"5.9 revoke", "unit/agent/activate_rs_test.cpp",
      "activate-rs: revoke goes back to what that activation replaced"},

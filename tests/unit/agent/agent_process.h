@@ -45,6 +45,9 @@ private:
   TemporaryDirectory folder_{"/tmp/belay-world-"};
 };
 
+/// Where there is no Nix: says so; the test is left out then.
+bool left_out();
+
 std::string agent_program();
 /// The one with fault points (engine/agent/fault_point.h).
 std::string faulty_agent_program();
