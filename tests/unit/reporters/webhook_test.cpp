@@ -4,203 +4,22 @@
 #include "engine/base/error.h"
 #include "engine/event/event_json.h"
 #include "reporters/webhook_delivery.h"
-#include "reporters/webhook_message.h"
 #include "reporters/webhook_signature.h"
 #include "tests/catch.h"
-#include "tests/unit/reporters/sample_events.h"
+#include "tests/unit/reporters/webhook_bench.h"
 
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <thread>
+
+// Deliveries: their order, their attempts, and what a run waits for.
 
 using namespace belay;
 using namespace belay::reporters;
 using namespace belay::test;
 using namespace std::chrono_literals;
-using event::Outcome;
-using nlohmann::json;
-
-namespace {
-
-const std::string secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-
-HttpResponse status(int code, std::optional<Duration> retry_after = {}) {
-  return {code, "", retry_after};
-}
-
-/// An endpoint that answers as it was told to (at last 200), and can be made to hold its breath.
-class FakeHttp final : public HttpPost {
-public:
-  HttpResponse post(const HttpRequest& request, const Wait& wait) override {
-    std::unique_lock lock(mutex_);
-    requests_.push_back(request);
-    changed_.notify_all();
-    while (held_ && !wait.cancel.cancelled() && !wait.expired())
-      changed_.wait_for(lock, 5ms);
-    if (answers_.empty())
-      return status(200);
-    const HttpResponse answer = answers_.front();
-    answers_.pop_front();
-    return answer;
-  }
-  void answer(std::initializer_list<HttpResponse> answers) { answers_ = answers; }
-  void hold(bool on) {
-    const std::lock_guard lock(mutex_);
-    held_ = on;
-    changed_.notify_all();
-  }
-  void await_requests(std::size_t number) {
-    std::unique_lock lock(mutex_);
-    REQUIRE(changed_.wait_for(lock, 20s, [&] { return requests_.size() >= number; }));
-  }
-  std::vector<HttpRequest> requests() {
-    const std::lock_guard lock(mutex_);
-    return requests_;
-  }
-
-private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<HttpRequest> requests_;
-  std::deque<HttpResponse> answers_;
-  bool held_ = false;
-};
-
-struct Fixture {
-  std::shared_ptr<FakeHttp> http = std::make_shared<FakeHttp>();
-  WebhookOptions options;
-  std::mutex mutex;
-  std::vector<event::Draft> told;
-  std::vector<Duration> drawn;
-  event::RunState state;
-  std::uint64_t sequence = 0;
-  std::unique_ptr<WebhookReporter> reporter;
-
-  Fixture() {
-    options.url = "https://hooks.example/T0/secret-path";
-    options.secrets = {secret};
-    options.events = {"*"};
-  }
-  void open() {
-    WebhookWorld world;
-    world.http = http;
-    world.wall = [] { return WallTime(1614265330s); };
-    world.jitter = [this](Duration longest) {
-      drawn.push_back(longest);
-      return Duration::zero();
-    };
-    world.tell = [this](event::Draft draft) {
-      const std::lock_guard lock(mutex);
-      told.push_back(std::move(draft));
-    };
-    world.environment = [](const std::string&) { return std::nullopt; };
-    reporter = std::make_unique<WebhookReporter>(options, std::move(world));
-  }
-  void tell(event::Payload payload) {
-    const event::Event event = sample(std::move(payload), {"web-1", "", {}, 0}, "", ++sequence);
-    event::fold(state, event);
-    reporter->report(event, state);
-  }
-  /// The problem that finish tells of; empty = none.
-  std::string finish() {
-    try {
-      reporter->finish(BootClock::now() + 20s);
-    } catch (const Error& error) {
-      return error.message();
-    }
-    return "";
-  }
-};
-
-std::string header(const HttpRequest& request, const std::string& name) {
-  for (const auto& [key, value] : request.headers)
-    if (key == name)
-      return value;
-  return "";
-}
-
-} // namespace
-
-TEST_CASE("the signature is the standard's, and moves with every byte") {
-  const std::vector<std::string> keys{webhook_key(secret)};
-  const std::string id = "msg_p5jXN8AQM9LWM0D4loKWxJek", body = R"({"test": 2432232314})";
-  const std::string good = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
-  CHECK(webhook_signature(keys, id, "1614265330", body) == good);
-  CHECK(webhook_signature(keys, id, "1614265331", body) != good);
-  CHECK(webhook_signature(keys, id, "1614265330", body + " ") != good);
-  CHECK(webhook_signature(keys, id + "x", "1614265330", body) != good);
-  const std::string other = webhook_key("whsec_" + std::string(32, 'A'));
-  CHECK(webhook_signature({other}, id, "1614265330", body) != good);
-  CHECK(webhook_signature({keys[0], other}, id, "1614265330", body).starts_with(good + " v1,"));
-}
-
-TEST_CASE("what is no secret is refused and not shown") {
-  for (const std::string& text :
-       {std::string(), std::string("whsec_"), std::string("whsec_c2hvcnQ="),
-        std::string("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), "whsec_" + std::string(32, '!'),
-        "whsec_" + std::string(100, 'A'), "whsec_" + std::string(10'000, 'A')}) {
-    INFO(text);
-    try {
-      webhook_key(text);
-      FAIL("was accepted");
-    } catch (const Error& error) {
-      CHECK(error.kind() == ErrorKind::secret);
-      CHECK((text.size() < 8 || error.message().find(text.substr(6)) == std::string::npos));
-    }
-  }
-  CHECK(webhook_key(secret + "\n").size() == 24);
-}
-
-TEST_CASE("globs") {
-  CHECK(matches_glob("run.*", "run.started"));
-  CHECK(matches_glob("*", ""));
-  CHECK(matches_glob("*.fin*ed", "node.finished"));
-  CHECK(matches_glob("node.??????ed", "node.finished"));
-  CHECK_FALSE(matches_glob("run.*", "node.run.x"));
-  CHECK_FALSE(matches_glob("node", "node.finished"));
-  CHECK_FALSE(matches_glob("node.finished?", "node.finished"));
-}
-
-TEST_CASE("which events are sent") {
-  using event::LogLine;
-  CHECK(is_wanted(sample(event::RunStarted{}), {}));
-  CHECK(is_wanted(sample(event::RunFinished{}), {}));
-  CHECK(is_wanted(sample(event::NodeRolledBack{}), {}));
-  CHECK(is_wanted(sample(node_end(Outcome::failure)), {}));
-  CHECK_FALSE(is_wanted(sample(node_end(Outcome::success)), {}));
-  CHECK_FALSE(is_wanted(sample(event::StageStarted{}), {}));
-  CHECK(is_wanted(sample(node_end(Outcome::success)), {"run.*", "node.*"}));
-  CHECK_FALSE(is_wanted(sample(event::StageStarted{}), {"run.*", "node.*"}));
-  for (const char* glob : {"*", "log", "webhook.*"}) {
-    CHECK_FALSE(is_wanted(sample(LogLine{}), {glob}));
-    CHECK_FALSE(is_wanted(sample(event::WebhookFailed{}), {glob}));
-  }
-}
-
-TEST_CASE("the body is the event; what is too long is cut and says so") {
-  event::RunStarted started;
-  started.trigger.url = "https://ci.example/7";
-  const event::RunState state = folded({sample(started)});
-  const json small = json::parse(webhook_body(sample(event::NodeQueued{}), state));
-  CHECK(small["type"] == "belay.node.queued");
-  CHECK(small["timestamp"] == "2026-03-01T12:00:00.000Z");
-  CHECK(small["data"] == json::parse(event::to_json_line(sample(event::NodeQueued{}))));
-  CHECK_FALSE(small.contains("truncated"));
-  event::RunFinished huge;
-  for (int i = 0; i < 500; ++i)
-    huge.nodes.push_back({"node" + std::to_string(i), Outcome::failure, "activation-failed"});
-  const std::string text = webhook_body(sample(huge), state);
-  CHECK(text.size() <= webhook_body_limit);
-  const json large = json::parse(text);
-  REQUIRE(large.contains("truncated"));
-  CHECK(large["truncated"] == true);
-  CHECK(large["url"] == "https://ci.example/7");
-  CHECK(large["data"]["data"]["nodes_omitted"] > 0);
-  CHECK(large["data"]["data"]["nodes"].size() > 10);
-}
+using Fixture = WebhookBench;
 
 TEST_CASE("what an answer means") {
   for (const int code : {200, 202, 204, 299})
@@ -228,7 +47,7 @@ TEST_CASE("messages are signed, in order, one after the other") {
     CHECK(header(requests[i], "webhook-timestamp") == "1614265330");
     CHECK(header(requests[i], "User-Agent") == "belay/0.1.0");
     CHECK(header(requests[i], "webhook-signature") ==
-          webhook_signature({webhook_key(secret)}, id, "1614265330", requests[i].body));
+          webhook_signature({webhook_key(webhook_secret)}, id, "1614265330", requests[i].body));
   }
   CHECK(f.told.size() == 6);
   CHECK(std::get<event::WebhookDelivered>(f.told[0].payload).endpoint == "https://hooks.example");
