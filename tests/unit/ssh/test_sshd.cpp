@@ -165,8 +165,9 @@ void TestSshd::start() {
   child_end.reset();
   log_end_ = std::move(log_end);
   log_ended_ = false;
+  const auto before = log().size(); // an earlier one said so, too
   reader_ = std::thread([this] { read_log(); });
-  if (!wait_for_log("Server listening on"))
+  if (!wait_for_log("Server listening on", std::chrono::seconds(20), before))
     stop();
 }
 
@@ -187,11 +188,11 @@ void TestSshd::read_log() {
   }
 }
 
-bool TestSshd::wait_for_log(const std::string& text, Duration limit) {
+bool TestSshd::wait_for_log(const std::string& text, Duration limit, std::size_t from) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, limit,
-                    [&] { return log_ended_ || log_.find(text) != std::string::npos; });
-  return log_.find(text) != std::string::npos;
+  const auto said = [&] { return log_.find(text, from) != std::string::npos; };
+  changed_.wait_for(lock, limit, [&] { return log_ended_ || said(); });
+  return said();
 }
 
 std::string TestSshd::log() const {

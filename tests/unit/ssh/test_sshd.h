@@ -43,8 +43,9 @@ public:
   /// pinned.
   HostAddress address() const;
 
-  /// Waits until sshd's log holds `text`.
-  bool wait_for_log(const std::string& text, Duration limit = std::chrono::seconds(20));
+  /// Waits until sshd's log holds `text` behind its first `from` bytes.
+  bool wait_for_log(const std::string& text, Duration limit = std::chrono::seconds(20),
+                    std::size_t from = 0);
   std::string log() const;
 
   void kill_sessions();
