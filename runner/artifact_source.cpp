@@ -174,7 +174,7 @@ private:
       if (!profile) {
         complain(name_of(missing) + " is not in the locked flake " + output.flake);
       } else if (profile->path != missing.profile->path.string()) {
-        complain(name_of(missing) + ": the locked flake gives " + one_line(profile->path) +
+        complain(name_of(missing) + ": the locked flake gives " + one_line(profile->path.value_or("nothing")) +
                  " where " + missing.profile->path.string() + " was planned");
       } else if (profile->derivations.size() == 1) {
         missing.profile->derivation = StorePath::parse(profile->derivations.front());

@@ -28,9 +28,16 @@ bool is_touched(const NodeState& node, const RunState& state) {
   });
 }
 
-/// How one node ended. Silence is state-unknown, but where the run was cancelled before the node
-/// was touched.
+/// Announced or begun, and nobody said how it ended.
+bool is_open(const StageState& stage) {
+  return !stage.finished;
+}
+
+/// How one node ended. Silence is state-unknown, also of a part of what is said to have gone well,
+/// but not where the run was cancelled before the node was touched.
 RunFinished::Node ending_of(const NodeState& node, const RunState& state) {
+  if (node.finished && node.finished->outcome == Outcome::success && any_stage(node, is_open))
+    return {node.id, Outcome::error, std::string(reasons::state_unknown)};
   if (node.finished)
     return {node.id, node.finished->outcome, node.finished->reason};
   if (state.cancel && !is_touched(node, state))

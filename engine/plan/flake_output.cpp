@@ -174,7 +174,7 @@ FlakeProfile read_profile(const json& object, const AttributeReader& reader) {
   FlakeProfile profile;
   const json* path = find(object, "path");
   if (path) {
-    profile.path = reader.text("path", *path).value_or("");
+    profile.path = reader.text("path", *path);
   } else {
     reader.problem("missing-key", reader.path_to("path") + " is missing");
   }

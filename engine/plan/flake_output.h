@@ -34,7 +34,8 @@
 namespace belay::plan {
 
 struct FlakeProfile {
-  std::string path;                     ///< as evaluated: not yet known to be a store path
+  /// As evaluated: not yet known to be a store path. nullopt where there is none, which was told.
+  std::optional<std::string> path;
   std::vector<std::string> derivations; ///< of the string context of `path`
   std::optional<std::string> profile_path;
   Settings settings;

@@ -234,10 +234,13 @@ private:
 
   /// nullopt where it is no path of a store or cannot be built as one.
   std::optional<StorePath> path_of(const std::string& name, const FlakeProfile& profile) {
-    auto path = StorePath::parse(profile.path);
+    if (!profile.path) {
+      return std::nullopt;
+    }
+    auto path = StorePath::parse(*profile.path);
     if (!path || path->is_derivation()) {
       problem("bad-path",
-              of_profile(name) + ": " + attribute_of(name) + " is " + in_quotes(profile.path) +
+              of_profile(name) + ": " + attribute_of(name) + " is " + in_quotes(*profile.path) +
                   ", not the output of a derivation or another path directly in the store");
       return std::nullopt;
     }
@@ -287,7 +290,7 @@ private:
     auto login = login_of(name, settings);
     const auto user = user_of(name, settings);
     const auto derivation = derivation_of(name, source);
-    auto path = source.path.empty() ? std::nullopt : path_of(name, source);
+    auto path = path_of(name, source);
     if (!path) {
       result.unevaluated_profiles.push_back(name);
       return;

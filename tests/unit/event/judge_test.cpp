@@ -331,6 +331,22 @@ TEST_CASE("a node of which nobody said how it ended is listed as an error") {
   CHECK(verdict.nodes[1].reason == "state-unknown");
 }
 
+TEST_CASE("a node that is said to have done well is not believed where a stage of it has no end") {
+  const auto planned = [](std::vector<Stage> stages) {
+    PlanResolved plan;
+    plan.nodes.push_back({"web-1", "web-1", "", {{"system", std::move(stages), "", false}}});
+    RunState state;
+    fold(state, event_of(plan, {}));
+    play(state, "web-1", good);
+    return judge(state);
+  };
+  CHECK(planned({Stage::activate}).exit_code == 0);
+  const Verdict verdict = planned({Stage::activate, Stage::verify});
+  CHECK(verdict.exit_code == 12);
+  CHECK(verdict.counts.success == 0);
+  CHECK(verdict.nodes[0].reason == "state-unknown");
+}
+
 TEST_CASE("a node that was cancelled before it was touched is no unknown state") {
   NodeCase copying = good;
   copying.ended = false;

@@ -100,7 +100,7 @@ TEST_CASE("what the flake or the settings cannot mean is a problem") {
   }
   SECTION("paths that are not directly in the store") {
     for (const char* bad :
-         {"/tmp/x", "relative", "/nix/store/x", "/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-a/bin",
+         {"", "/tmp/x", "relative", "/nix/store/x", "/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-a/bin",
           "/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-a.drv"}) {
       INFO(bad);
       world.input.flakes[0].nodes["db-1"].profiles["system"].path = bad;
