@@ -3,6 +3,7 @@
 
 #include "engine/agent/deploy_log.h"
 #include "engine/agent/fault_point.h"
+#include "engine/agent/opening.h"
 #include "engine/agent/requests.h"
 #include "engine/agent/status.h"
 #include "engine/base/error.h"
@@ -88,6 +89,22 @@ std::optional<Snapshot> snapshot_or_nothing(const TransactionFiles& files, const
   } catch (const std::exception&) { // a record of a version to come: not ours to judge
     return std::nullopt;
   }
+}
+
+/// Whether it set a profile of the request to something else, and that was confirmed.
+bool has_deployed_otherwise(const Snapshot& snapshot, const PrepareRequest& request,
+                            const Host& host) {
+  for (const auto& wanted : request.profiles) {
+    const auto path = profile_path_for(wanted, host.user, host.surroundings.environment);
+    for (std::size_t i = 0; i < snapshot.record.profiles.size(); ++i) {
+      const auto& other = snapshot.record.profiles[i];
+      if (other.path == path && other.wanted.closure != wanted.closure &&
+          snapshot.profiles[i].state == State::confirmed) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 /// The first that is open.
@@ -183,6 +200,19 @@ std::variant<FileLock, Refusal> take_turn(const Host& host, Orphans orphans) {
     mutex.reset();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+}
+
+std::optional<Refusal> deployed_by_twin(const PrepareRequest& request, const Host& host) {
+  for (const auto& files : all_transactions(host.state_directory)) {
+    const auto snapshot = snapshot_or_nothing(files, host.clock);
+    if (snapshot && snapshot->record.run == request.run && !snapshot->record.node.empty() &&
+        snapshot->record.node != request.node && has_deployed_otherwise(*snapshot, request, host)) {
+      auto refusal = held_by(files, *snapshot, host);
+      refusal.details["deployed"] = "true";
+      return refusal;
+    }
+  }
+  return std::nullopt;
 }
 
 void drop_roots(const TransactionFiles& files) {

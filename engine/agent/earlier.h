@@ -5,6 +5,7 @@
 #include "engine/agent/protocol.h"
 #include "engine/agent/transaction_files.h"
 
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -21,6 +22,11 @@ enum class Orphans { end, leave };
 /// The state directory's mutex, with no other transaction open. Waits while one that nobody kept is
 /// being ended. A Refusal{lock-held} names the run that has the target, or whose deploy was left.
 std::variant<FileLock, Refusal> take_turn(const Host& host, Orphans orphans = Orphans::end);
+
+/// A Refusal{lock-held} where another node of this very run has deployed a profile of it already,
+/// and another closure: those nodes are one machine, and what is true of the first one would be so
+/// no more. The caller holds the mutex, and has swept nothing yet.
+std::optional<Refusal> deployed_by_twin(const PrepareRequest& request, const Host& host);
 
 /// Removes what is a day old, and roots that nobody needs. The caller holds the mutex.
 void sweep(const Host& host);

@@ -67,6 +67,9 @@ std::variant<TransactionStatus, Refusal> prepare(const PrepareRequest& request, 
   if (auto* refusal = std::get_if<Refusal>(&turn)) {
     return *refusal;
   }
+  if (auto refusal = deployed_by_twin(request, host)) {
+    return *refusal;
+  }
   sweep(host);
   Opening opening(request, host, *tools);
   if (auto refusal = opening.open()) {

@@ -201,7 +201,8 @@ struct Refusal {
   /// lock-held: run, node, url, since (RFC 3339) and transaction of the holder; attended ("true",
   /// "false": its runner has not been heard of for attended_limit); rest_s, within which it ends by
   /// itself when nobody asks any more; unfinished ("true"): nobody keeps it, and this request, a
-  /// dry run's, must not end it.
+  /// dry run's, must not end it; deployed ("true"): it is closed, and another node of the same run
+  /// that is the same machine.
   std::map<std::string, std::string> details;
 };
 

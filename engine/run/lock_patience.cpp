@@ -36,6 +36,7 @@ LockHolder holder_of(const agent::Refusal& refusal) {
           .transaction = detail(refusal, "transaction"),
           .attended = detail(refusal, "attended") != "false",
           .unfinished = detail(refusal, "unfinished") == "true",
+          .deployed = detail(refusal, "deployed") == "true",
           .rest = seconds_from(detail(refusal, "rest_s"))};
 }
 
@@ -49,7 +50,7 @@ LockPatience::LockPatience(Duration longest, std::string own_run)
     : longest_(longest), own_run_(std::move(own_run)) {}
 
 Instant LockPatience::until(const LockHolder& holder, Instant began) {
-  if (longest_ == Duration::zero() || holder.unfinished) {
+  if (longest_ == Duration::zero() || holder.unfinished || holder.deployed) {
     return began;
   }
   const bool later_than_us = holder.run > own_run_;

@@ -25,7 +25,8 @@ struct LockHolder {
   std::string run, node, url, since, transaction; ///< empty = not known
   bool attended = true;                           ///< false: its runner is not heard of any more
   bool unfinished = false;                        ///< nothing ends it but a real run
-  Duration rest{};                                ///< in which an unattended one ends by itself
+  bool deployed = false; ///< by another node of this run, which is the same machine: for good
+  Duration rest{};       ///< in which an unattended one ends by itself
 };
 
 /// Of a Refusal{lock-held}; of an agent that does not say so much, what it says.

@@ -162,6 +162,11 @@ private:
   }
 
   std::string held_by(const LockHolder& holder) const {
+    if (holder.deployed) {
+      return "node " + one_line(holder.node) +
+             " of this very run is the same machine and has deployed another closure there: they "
+             "have one profile, of which each would undo the other's";
+    }
     if (holder.run == of_.contact.run && !holder.node.empty()) {
       return "the target is held by node " + holder.node +
              " of this very run: two nodes that are one machine take turns; deploy them one after "

@@ -6,7 +6,7 @@ import signal
 import time
 
 from fleet import check
-from fleet.flake import node, package
+from fleet.flake import node, package, profile
 from fleet.fleet import hosts
 from fleet.runner import deploy, start, wait_until
 
@@ -150,7 +150,12 @@ def two_nodes_that_are_one_machine(fleet):
     lost, = [end for end in refused.select("node.finished") if end["data"]["outcome"] == "error"]
     winner = {"web-1": "web-2", "web-2": "web-1"}[lost["node"]]
     assert f"held by node {winner} of this very run" in refused.console(), refused.console()
+    before = len(check.activated(web))
+    first = check.ended(deploy(nodes, "--on-failure", "continue"), 15)
+    [good] = [end["node"] for end in first.select("node.finished", outcome="success")]
+    assert f"node {good} of this very run is the same machine" in first.console(), first.console()
+    check.equal(check.activated(web)[before:], [{"web-1": "one", "web-2": "two"}[good]], "what ran")
+    nodes["web-2"] = node(web, profiles={"app": profile(package("app"))})
     both = check.ended(deploy(nodes, "--on-failure", "continue"), 0)
     check.equal({end["data"]["outcome"] for end in both.select("node.finished")}, {"success"},
-                "outcomes")
-    check.equal(sorted(check.activated(web)[-2:]), ["one", "two"], "both ran")
+                "each has a profile of its own")

@@ -65,6 +65,51 @@ TEST_CASE("agent: refusals change nothing") {
   prepared(agent, {system_of(good)}); // and the conversation goes on
 }
 
+TEST_CASE("agent: what a node of a run has deployed no other node of it deploys over") {
+  if (left_out()) {
+    return;
+  }
+  NixWorld world;
+  const auto one = world.generation("one", "true");
+  const auto two = world.generation("two", "true");
+  Conversation agent(world);
+  const auto prepare = [&](const std::string& run, const std::string& node,
+                           PrepareRequest::Profile profile) {
+    return agent.ask(PrepareRequest{.run = run, .node = node, .profiles = {std::move(profile)}});
+  };
+  const auto deploy = [&](const std::string& run, const std::string& node,
+                          const std::string& closure) {
+    const auto reply = prepare(run, node, system_of(closure));
+    REQUIRE(std::holds_alternative<TransactionStatus>(reply));
+    const auto transaction = std::get<TransactionStatus>(reply).transaction;
+    accepted(agent, ActivateRequest{transaction, "system"});
+    agent.until(State::awaiting_confirm);
+    REQUIRE(confirm(agent, transaction) == State::confirmed);
+    accepted(agent, FinishRequest{transaction});
+    await_no_keeper(world, transaction);
+  };
+  deploy("run-1", "web-1", one);
+  const auto refusal = refusal_of(prepare("run-1", "web-2", system_of(two)));
+  CHECK(refusal.reason == "lock-held");
+  CHECK(refusal.details.at("deployed") == "true");
+  CHECK(refusal.details.at("node") == "web-1");
+  CHECK(world.system() == one);
+  SECTION("another one of its own it may") {
+    auto other = system_of(two);
+    other.profile_path = world.path("state/profiles/other").string();
+    CHECK(std::holds_alternative<TransactionStatus>(prepare("run-1", "web-2", other)));
+  }
+  SECTION("what is the same for both is well") {
+    deploy("run-1", "web-2", one);
+  }
+  SECTION("the same node again is no other one") {
+    deploy("run-1", "web-1", two);
+  }
+  SECTION("another run is another matter") {
+    deploy("run-2", "web-2", two);
+  }
+}
+
 TEST_CASE("agent: a profile in a folder that others may write to is refused, and nothing changes") {
   if (left_out()) {
     return;

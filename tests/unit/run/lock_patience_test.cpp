@@ -33,6 +33,14 @@ TEST_CASE("lock patience: with zero nobody is waited for, gone or not") {
   CHECK(patience.until(gone, start) == start);
 }
 
+TEST_CASE("lock patience: what another node of this run has deployed there is not waited for") {
+  LockPatience patience(seconds(60), own);
+  auto twin = holder(own);
+  CHECK(patience.until(twin, start) == start + seconds(60));
+  twin.deployed = true;
+  CHECK(patience.until(twin, start) == start);
+}
+
 TEST_CASE("lock patience: it is with a run, not with each of its nodes") {
   LockPatience patience(seconds(60), own);
   CHECK(patience.until(holder(earlier), start) == start + seconds(60));
