@@ -48,6 +48,7 @@ private:
   void settle(const Status& status);
   void settle_rolled_back(const Status& status);
   std::optional<std::string> shut_out();
+  std::optional<std::string> try_login(const Wait& wait);
   void fail(event::Stage stage, event::Outcome outcome, std::string_view reason,
             const std::string& message);
   void leave_to_target();

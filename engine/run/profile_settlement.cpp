@@ -16,6 +16,8 @@ using event::Stage;
 namespace {
 
 constexpr Duration verify_limit = std::chrono::seconds(30);
+// Of a run that has to end: less than what CI systems leave between their signals (5 to 10 s).
+constexpr Duration quick_login = std::chrono::seconds(2);
 
 std::string script_end(const agent::ProfileStatus& status) {
   if (!status.message.empty()) {
@@ -76,12 +78,14 @@ void ProfileActivation::settle(const Status& status) {
 
 /// A connection that lived through it all proves nothing about the way in: the old generation may
 /// not open what the new one shut. Why nobody gets in, by a login of its own; nullopt = one does.
-/// The old connection is kept until then: it may be the last one.
+/// The old connection is kept until then: it may be the last one. A run that has to end waits for no
+/// further login; but what was refused so far counts, and without any there is a quick one.
 std::optional<std::string> ProfileActivation::shut_out() {
   if (contact_.offers) {
     contact_.offers->went_back(node_.name, owner_.start);
   }
   const auto wait = Wait::at_most(contact_.patience.verdict, context_.abandon());
+  std::optional<std::string> refused;
   for (Duration delay{};; delay = next_delay(delay)) {
     try {
       sleep_for(delay, wait);
@@ -90,12 +94,23 @@ std::optional<std::string> ProfileActivation::shut_out() {
       return std::nullopt;
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::cancelled) {
-        return std::nullopt; // then it is not known, and nobody waits for it
+        return refused ? refused : try_login(Wait::at_most(quick_login));
       }
+      refused = error.message();
       if (wait.left() <= next_delay(delay)) {
-        return error.message();
+        return refused;
       }
     }
+  }
+}
+
+/// Why it does not get in.
+std::optional<std::string> ProfileActivation::try_login(const Wait& wait) {
+  try {
+    follow_.adopt(connect_fresh(contact_, node_, owner_, wait));
+    return std::nullopt;
+  } catch (const Error& error) {
+    return error.message();
   }
 }
 

@@ -102,6 +102,25 @@ TEST_CASE("a rollback that the target confirmed is not doubted for one refused l
   CHECK(result.outcome == Outcome::failure);
 }
 
+TEST_CASE("a run that has to end does not call rolled back what nobody gets in to") {
+  StepHarness harness;
+  script(harness, {.exit_status = 1, .meanwhile = [&] { harness.abandon.cancel(); }});
+  harness.bring_over();
+  SECTION("no login works") {
+    harness.host().refuses_confirm = true;
+    const auto result = harness.step(StepKind::activate);
+    CHECK(result.rollback == Rollback::failed);
+    CHECK(result.reason == "rollback-failed");
+    CHECK(harness.rollbacks().empty());
+    CHECK(result.message.find("no new login gets in") != std::string::npos);
+  }
+  SECTION("one does") {
+    const auto result = harness.step(StepKind::activate);
+    CHECK(result.rollback == Rollback::succeeded);
+    CHECK(harness.rollbacks().size() == 1);
+  }
+}
+
 TEST_CASE("what somebody else has set meanwhile is left alone and is not called rolled back") {
   StepHarness harness;
   harness.bring_over();
