@@ -2,6 +2,7 @@
 #include "reporters/text_log.h"
 
 #include "engine/base/text.h"
+#include "reporters/console_table.h"
 
 #include <utility>
 
@@ -37,7 +38,7 @@ std::vector<std::string> log_lines(const event::Event& event) {
   std::vector<std::string> lines;
   for (const auto& line :
        log == nullptr ? std::vector<std::string>{event.message} : split(trim(log->text), '\n'))
-    lines.push_back(start + one_line(line));
+    lines.push_back(without_commands(start + one_line(line)));
   return lines;
 }
 

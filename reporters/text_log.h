@@ -29,6 +29,8 @@ private:
 };
 
 /// "2026-03-01T12:00:00.123Z info  web-1/system activate: text", one line for each of an event's.
+/// What a CI system would take for a command (without_commands) is none in it: with `--debug-logs`
+/// it is the job's own log, and a target must not speak to its CI system.
 std::vector<std::string> log_lines(const event::Event& event);
 
 } // namespace belay::reporters

@@ -26,6 +26,15 @@ TEST_CASE("text log: a line for each that was printed, with who printed it") {
   CHECK(lines[1].find('\n') == std::string::npos);
 }
 
+TEST_CASE("text log: no script gives the CI system a command") {
+  const auto lines = log_lines(
+      of(event::LogLine{"activation", "x ##[set-output name=a]b\n##[error]c", std::nullopt, true}));
+  REQUIRE(lines.size() == 2);
+  for (const auto& line : lines)
+    CHECK(line.find("##[") == std::string::npos);
+  CHECK(lines[0].ends_with("x ## [set-output name=a]b"));
+}
+
 TEST_CASE("text log: other events say themselves") {
   const auto lines = log_lines(of(event::StageFinished{}, "web-1/system activate done"));
   REQUIRE(lines.size() == 1);
