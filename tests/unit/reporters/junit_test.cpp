@@ -130,6 +130,21 @@ TEST_CASE("what ended without a word is never green") {
   }
 }
 
+TEST_CASE("a node is not green before it has ended, whatever its stages say") {
+  const auto plan = plan_of({"web-1"});
+  event::RunState state = folded({sample(plan)});
+  for (const Stage stage : plan.nodes[0].profiles[0].stages) {
+    event::fold(state, sample(event::StageStarted{}, at("web-1", stage)));
+    event::fold(state, sample(event::StageFinished{}, at("web-1", stage)));
+    const auto suite = junit_suites(state)[1];
+    CHECK(suite.count(Status::passed) < static_cast<int>(suite.cases.size()));
+  }
+  CHECK(find_case(junit_suites(state), "web-1", "node").message ==
+        "not finished when this report was written");
+  event::fold(state, sample(node_end(Outcome::success), {"web-1", "", {}, 0}));
+  CHECK(junit_suites(state)[1].count(Status::error) == 0);
+}
+
 TEST_CASE("a node that failed without a bad stage, and one without stages, are red") {
   const auto suites = junit_suites(
       folded({sample(plan_of({"web-1"})),
