@@ -17,8 +17,12 @@ std::optional<std::string> lacks_signature(std::string_view text) {
   return error.substr(start + before.size(), end - start - before.size());
 }
 
-bool met_another_copy(std::string_view error) {
-  return strip_ansi(error).find("not an absolute path: 'nix-archive-1'") != std::string::npos;
+bool met_another_copy(std::string_view text) {
+  const auto error = strip_ansi(text);
+  const auto says = [&](std::string_view words) { return error.find(words) != std::string::npos; };
+  return says("not an absolute path: 'nix-archive-1'") ||
+         (says("SQLite database '") && says("' is busy")) || says("db/schema' is corrupt") ||
+         (says("creating symlink from '") && says("gcroots/profiles' to '") && says("File exists"));
 }
 
 } // namespace belay::nix

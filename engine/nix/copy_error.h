@@ -12,9 +12,11 @@ namespace belay::nix {
 /// any other error. Pure.
 std::optional<std::string> lacks_signature(std::string_view error);
 
-/// Whether this error of `nix copy` comes from another copy that brought the same path to the same
-/// store at the same time: up to Nix 2.8 at least, the daemon then leaves what it was sent unread
-/// and takes its beginning for the next request. Nothing is wrong with either copy. Pure.
+/// Whether this error, of `nix copy` or of the target's Nix, comes from somebody else who worked on
+/// the same store at the same moment. Of two copies of one path one fails: up to Nix 2.8 at least,
+/// the daemon then leaves what it was sent unread and takes its beginning for the next request. Of
+/// several that are the first to use a store, each makes the same symlink and the same database
+/// (seen with four of `nix-store --serve` at once: 3 in 100). Nothing is wrong with any. Pure.
 bool met_another_copy(std::string_view error);
 
 } // namespace belay::nix

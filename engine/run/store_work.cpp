@@ -100,7 +100,8 @@ std::optional<StoreWork::Failure> StoreWork::attempt(const StoreAccess& access,
     return Failure{false, Error(ErrorKind::copy_failed, distrust(*path, access) + "; " + nix)};
   }
   auto failure = explain(nix, end);
-  failure.retry |= nix::met_another_copy(whole);
+  failure.retry |= nix::met_another_copy(whole) ||
+                   (end && !end->succeeded() && nix::met_another_copy(end->stderr_tail));
   return failure;
 }
 

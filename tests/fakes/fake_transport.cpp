@@ -157,15 +157,15 @@ private:
 
 class FakeTunnel final : public ssh::StoreTunnel {
 public:
-  explicit FakeTunnel(std::string uri) : uri_(std::move(uri)) {}
+  explicit FakeTunnel(std::string uri, ssh::ChannelEnd end = {0, {}, {}, true})
+      : uri_(std::move(uri)), end_(std::move(end)) {}
   std::string store_uri() const override { return uri_; }
   std::uint64_t bytes_sent() const override { return 1000; }
-  std::optional<ssh::ChannelEnd> finish(const Wait&) override {
-    return ssh::ChannelEnd{0, {}, {}, true};
-  }
+  std::optional<ssh::ChannelEnd> finish(const Wait&) override { return end_; }
 
 private:
   std::string uri_;
+  ssh::ChannelEnd end_;
 };
 
 class FakeSession final : public ssh::Session {
@@ -195,6 +195,11 @@ public:
   }
   std::unique_ptr<ssh::StoreTunnel> open_store_tunnel(const ssh::StoreService& service,
                                                       const Wait& wait) override {
+    if (auto& errors = line_->host.store_errors; !errors.empty()) {
+      const ssh::ChannelEnd end{1, {}, errors.front(), true};
+      errors.erase(errors.begin());
+      return std::make_unique<FakeTunnel>("closed:", end);
+    }
     if (!service.begin) {
       return std::make_unique<FakeTunnel>("fake:" + line_->name + "|" + line_->login);
     }

@@ -84,6 +84,7 @@ struct FakeHost {
   std::function<void()> while_building = {};
   bool refuses_sources = false; ///< of what it is to build
   FakeSudo sudo;
+  std::vector<std::string> store_errors; ///< of its Nix: one is said, and ends each next tunnel
   std::set<std::string> store;
   std::map<std::string, std::vector<std::string>>
       generations;                                 ///< by profile name, the last is current

@@ -30,3 +30,12 @@ TEST_CASE(
   CHECK_FALSE(met_another_copy("error: not an absolute path: 'app'"));
   CHECK_FALSE(met_another_copy(""));
 }
+
+TEST_CASE("a store whose first users are several makes some of them fail, and that passes") {
+  CHECK(met_another_copy("error: creating symlink from '/nix/var/nix/gcroots/profiles' to "
+                         "'/nix/var/nix/profiles': File exists"));
+  CHECK(met_another_copy("error: SQLite database '/nix/var/nix/db/db.sqlite' is busy"));
+  CHECK(met_another_copy("error: '\x1b[35;1m/nix/var/nix/db/schema\x1b[0m' is corrupt"));
+  CHECK_FALSE(met_another_copy("error: creating symlink from '/nix/store/x' to '/y': File exists"));
+  CHECK_FALSE(met_another_copy("error: path '/nix/store/x' is corrupt"));
+}

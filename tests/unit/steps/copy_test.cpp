@@ -104,6 +104,29 @@ TEST_CASE("a host that cannot be reached is an error, untouched, with every stag
   CHECK(harness.ended("system", Stage::lock).outcome == Outcome::skipped);
 }
 
+TEST_CASE(
+    "a copy that met another user of the target's store is tried once more, no other one is") {
+  StepHarness harness;
+  harness.step(StepKind::build);
+  SECTION("two were the first ones there") {
+    harness.host().store_errors = {"error: SQLite database '/nix/var/nix/db/db.sqlite' is busy\n"};
+    CHECK(harness.step(StepKind::copy).outcome == Outcome::success);
+    CHECK(harness.ended("system", Stage::copy).attempts == 2);
+  }
+  SECTION("and again") {
+    harness.host().store_errors = {"error: SQLite database 'x' is busy",
+                                   "error: SQLite database 'x' is busy"};
+    const auto result = harness.step(StepKind::copy);
+    CHECK(result.reason == "copy-failed");
+    CHECK(result.message.find("is busy") != std::string::npos);
+  }
+  SECTION("no room") {
+    harness.host().store_errors = {"error: writing to file: No space left on device"};
+    CHECK(harness.step(StepKind::copy).reason == "copy-failed");
+    CHECK(harness.host().connections == 1);
+  }
+}
+
 TEST_CASE("a held lock is found before anything is activated and names the holder") {
   StepHarness harness;
   harness.host().lock_holder = "other-run";
