@@ -93,6 +93,12 @@ Host look_around(std::optional<std::filesystem::path> state_directory, ProcessRu
           .clock = clock};
 }
 
+std::optional<std::string> agent_of(const TransactionFiles& files) {
+  std::error_code none;
+  const auto kept = std::filesystem::read_symlink(files.folder() / "agent", none);
+  return !none && access(kept.c_str(), X_OK) == 0 ? std::optional(kept.string()) : std::nullopt;
+}
+
 std::optional<Detachment> ensure_keeper(const TransactionFiles& files, const Host& host,
                                         KeeperVerb verb) {
   if (is_locked(files.lock()) || is_closed(files)) {
@@ -100,7 +106,7 @@ std::optional<Detachment> ensure_keeper(const TransactionFiles& files, const Hos
   }
   const CutAround cut(Deed::start_keeper);
   RealDetacher detacher(host.detachment, host.surroundings.environment, host.processes);
-  const auto started = detacher.start({host.program, files, verb});
+  const auto started = detacher.start({agent_of(files).value_or(host.program), files, verb});
   const auto wait = Wait::at_most(keeper_start_limit);
   while (!wait.expired()) {
     if (is_locked(files.lock()) || is_closed(files)) {

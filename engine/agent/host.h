@@ -34,9 +34,12 @@ struct Host {
 Host look_around(std::optional<std::filesystem::path> state_directory, ProcessRunner& processes,
                  Clock& clock);
 
-/// Starts a keeper unless there is one. Returns once one holds the lock, or the transaction is
-/// closed: how it was started (as this host should, where that was not by us); nullopt where none
-/// came.
+/// The agent that began a transaction: it knows its files best. nullopt where that is gone.
+std::optional<std::string> agent_of(const TransactionFiles& files);
+
+/// Starts a keeper, by the agent that began it where that is still there, unless there is one.
+/// Returns once one holds the lock, or the transaction is closed: how it was started (as this host
+/// should, where that was not by us); nullopt where none came.
 std::optional<Detachment> ensure_keeper(const TransactionFiles& files, const Host& host,
                                         KeeperVerb verb = KeeperVerb::keep);
 

@@ -21,6 +21,7 @@ constexpr std::size_t journal_cap = 8 * 1024 * 1024;
 constexpr off_t journal_reserve = 64 * 1024; // some 300 entries; a transaction has about 20
 constexpr std::size_t checksum_length = 16;
 constexpr std::size_t message_cap = 2000; // for a person, one line
+constexpr std::size_t name_cap = 40;      // of a step we do not know
 
 constexpr std::array<std::pair<Step, std::string_view>, 21> names = {{
     {Step::keeping, "keeping"},
@@ -91,8 +92,11 @@ Entry entry_from(const Json& json) {
   const auto step = step_from(text_at(json, "step"));
   const auto profile = maybe_integer_at(json, "profile");
   const auto deadline = maybe_duration_at(json, "deadline_ms");
-  if (!step || (profile && *profile < 0)) {
-    throw Error(ErrorKind::protocol, "not an entry of ours");
+  if (!step) {
+    of_later_version("step \"" + one_line(text_at(json, "step").substr(0, name_cap)) + "\"");
+  }
+  if (profile && *profile < 0) {
+    throw Error(ErrorKind::protocol, "an entry about profile " + std::to_string(*profile));
   }
   return {.step = *step,
           .profile = profile ? std::optional(static_cast<std::size_t>(*profile)) : std::nullopt,
@@ -143,11 +147,7 @@ std::optional<Entry> decode_entry(std::string_view line) {
       checksum(line.substr(checksum_length + 1)) != line.substr(0, checksum_length)) {
     return std::nullopt;
   }
-  try {
-    return entry_from(parse_object(line.substr(checksum_length + 1)));
-  } catch (const Error&) {
-    return std::nullopt;
-  }
+  return entry_from(parse_object(line.substr(checksum_length + 1)));
 }
 
 std::vector<Entry> decode_journal(std::string_view text) {
@@ -162,8 +162,16 @@ std::vector<Entry> decode_journal(std::string_view text) {
 }
 
 std::vector<Entry> read_journal(const std::filesystem::path& path) {
-  return std::filesystem::exists(path) ? decode_journal(read_file(path, journal_cap))
-                                       : std::vector<Entry>();
+  if (!std::filesystem::exists(path)) {
+    return {};
+  }
+  const auto text = read_file(path, journal_cap);
+  try {
+    return decode_journal(text);
+  } catch (Error& error) {
+    error.add_context(path.string());
+    throw;
+  }
 }
 
 JournalFile::JournalFile(const std::filesystem::path& path)

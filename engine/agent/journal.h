@@ -15,7 +15,9 @@
 // JSON object. An entry is on the disk before what it announces happens, so that whoever finds the
 // journal after a crash knows how far things may have gone, never less. A line that was torn by the
 // crash fails its checksum and is as if it had not been written; the next keeper starts a new line
-// after it. There is one writer, the holder of the transaction's lock; anybody may read.
+// after it. A whole line that means nothing to us is another matter: a later belay wrote it, and
+// whoever acted on the rest of its journal would act on half the truth. There is one writer, the
+// holder of the transaction's lock; anybody may read.
 
 namespace belay::agent {
 
@@ -84,11 +86,14 @@ private:
 };
 
 std::string encode_entry(const Entry& entry);
-/// nullopt for a line that is torn, changed or of another time.
+/// nullopt for a line that is torn or changed. Throws Error{protocol} for a whole one that is no
+/// entry we know.
 std::optional<Entry> decode_entry(std::string_view line);
-/// All good entries of a journal's text. What stands after the last line feed is no entry.
+/// All good entries of a journal's text. What stands after the last line feed is no entry. Throws
+/// as decode_entry does.
 std::vector<Entry> decode_journal(std::string_view text);
-/// All good entries. A file that does not exist has none. Throws Error{system}.
+/// All good entries. A file that does not exist has none. Throws Error{system}, and as
+/// decode_journal does.
 std::vector<Entry> read_journal(const std::filesystem::path& path);
 
 } // namespace belay::agent

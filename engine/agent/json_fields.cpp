@@ -50,6 +50,11 @@ void unknown(const char* what, std::string_view name) {
               "unknown " + std::string(what) + " \"" + one_line(name.substr(0, 200)) + "\"");
 }
 
+void of_later_version(const std::string& what) {
+  throw Error(ErrorKind::protocol, what + " is of a later belay than this one: deploy with that " +
+                                       "one, or run its `belay-agent recover` on the target");
+}
+
 Json parse_object(std::string_view text) {
   auto json = Json::parse(text, nullptr, false);
   if (!json.is_object()) {

@@ -19,6 +19,9 @@ using Json = nlohmann::json;
 /// Throws Error{protocol}: a name from the other side, shown as one line whatever it holds.
 [[noreturn]] void unknown(const char* what, std::string_view name);
 
+/// Throws Error{protocol}: `what` is of a later belay than this one, and what to do about that.
+[[noreturn]] void of_later_version(const std::string& what);
+
 /// Throws Error{protocol} with the start of `text` unless it is one JSON object.
 Json parse_object(std::string_view text);
 /// On one line, without line feed; invalid UTF-8 is replaced, never an error.

@@ -4,6 +4,7 @@
 #include "engine/agent/boot_unit.h"
 #include "engine/agent/canary_decisions.h"
 #include "engine/agent/earlier.h"
+#include "engine/agent/host.h"
 #include "engine/agent/keeper.h"
 #include "engine/agent/posix_scripts.h"
 #include "engine/agent/profile_store.h"
@@ -129,17 +130,17 @@ int keep_restarting(const TransactionFiles& files, KeeperVerb verb, ProcessRunne
 
 namespace {
 
-/// The agent that began a transaction knows its files best. A boot unit of the machine's own
-/// configuration may well start one of another release.
-std::string agent_of(const TransactionFiles& files) {
-  std::error_code none;
-  const auto kept = std::filesystem::read_symlink(files.folder() / "agent", none);
-  return !none && access(kept.c_str(), X_OK) == 0 ? kept.string() : own_program();
-}
-
+/// What a later belay began only the agent that began it can judge: it is asked in any case.
 bool needs_recovery(const TransactionFiles& files, const Clock& clock) {
-  const auto snapshot = take_snapshot(files, clock);
-  return snapshot && !snapshot->view.closed && !snapshot->kept;
+  try {
+    const auto snapshot = take_snapshot(files, clock);
+    return snapshot && !snapshot->view.closed && !snapshot->kept;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::protocol || !agent_of(files)) {
+      throw;
+    }
+    return !is_locked(files.lock());
+  }
 }
 
 /// False where it did not come to an end.
@@ -147,8 +148,9 @@ bool recover_one(const TransactionFiles& files, ProcessRunner& processes, Clock&
   const auto print = [](std::string_view line) {
     std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
   };
-  const ProcessSpec recover{.argv =
-                                KeeperCommand{agent_of(files), files, KeeperVerb::recover}.argv(),
+  // A boot unit of the machine's own configuration may well start an agent of another release.
+  const auto agent = agent_of(files).value_or(own_program());
+  const ProcessSpec recover{.argv = KeeperCommand{agent, files, KeeperVerb::recover}.argv(),
                             .on_stderr_line = print};
   for (int attempt = 1; needs_recovery(files, clock); ++attempt) {
     const auto result = processes.run(recover, {});

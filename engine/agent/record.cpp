@@ -22,6 +22,8 @@ namespace belay::agent {
 namespace {
 
 constexpr std::size_t record_cap = 16 * 1024 * 1024; // environments may be large
+/// Bumped when an old agent could misunderstand.
+constexpr std::int64_t record_version = 1;
 
 Json to_json(const RecordedProfile& profile) {
   PrepareRequest one;
@@ -63,6 +65,33 @@ Surroundings surroundings_from(const Json& json) {
   return {.environment = details_from(object_at(json, "environment")),
           .umask = static_cast<mode_t>(small_integer_at(json, "umask")),
           .directory = text_at(json, "directory")};
+}
+
+void require_known_version(const Json& json) {
+  const auto version = integer_at(json, "version");
+  if (version > record_version) {
+    of_later_version("version " + std::to_string(version));
+  }
+}
+
+Record record_from(const Json& json) {
+  require_known_version(json);
+  Record record{.transaction = text_at(json, "transaction"),
+                .run = text_at(json, "run"),
+                .node = maybe_text_at(json, "node").value_or(""),
+                .holder_url = text_at(json, "holder_url"),
+                .since = WallTime(Duration(integer_at(json, "since"))),
+                .boot = text_at(json, "boot"),
+                .user = text_at(json, "user"),
+                .running = text_at(json, "running"),
+                .booted = text_at(json, "booted"),
+                .profiles = {},
+                .details = details_from(object_at(json, "details")),
+                .surroundings = surroundings_from(object_at(json, "surroundings"))};
+  for (const auto& profile : array_at(json, "profiles")) {
+    record.profiles.push_back(recorded_profile_from(profile));
+  }
+  return record;
 }
 
 } // namespace
@@ -116,7 +145,7 @@ void write_record(const std::filesystem::path& path, const Record& record) {
   for (const auto& profile : record.profiles) {
     profiles.push_back(to_json(profile));
   }
-  const Json json = {{"version", protocol_version},
+  const Json json = {{"version", record_version},
                      {"transaction", record.transaction},
                      {"run", record.run},
                      {"node", record.node},
@@ -137,23 +166,13 @@ std::optional<Record> read_record(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) {
     return std::nullopt;
   }
-  const auto json = parse_object(read_file(path, record_cap));
-  Record record{.transaction = text_at(json, "transaction"),
-                .run = text_at(json, "run"),
-                .node = maybe_text_at(json, "node").value_or(""),
-                .holder_url = text_at(json, "holder_url"),
-                .since = WallTime(Duration(integer_at(json, "since"))),
-                .boot = text_at(json, "boot"),
-                .user = text_at(json, "user"),
-                .running = text_at(json, "running"),
-                .booted = text_at(json, "booted"),
-                .profiles = {},
-                .details = details_from(object_at(json, "details")),
-                .surroundings = surroundings_from(object_at(json, "surroundings"))};
-  for (const auto& profile : array_at(json, "profiles")) {
-    record.profiles.push_back(recorded_profile_from(profile));
+  const auto text = read_file(path, record_cap);
+  try {
+    return record_from(parse_object(text));
+  } catch (Error& error) {
+    error.add_context(path.string());
+    throw;
   }
-  return record;
 }
 
 std::string boot_id() {

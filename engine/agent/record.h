@@ -16,6 +16,9 @@
 // generation number is no identity, so the store path stands beside it. The keeper runs scripts in
 // the recorded surroundings, because its own are those of a transient unit: no HOME, the root
 // folder, a PATH of systemd's.
+//
+// It says of which version it is: what an older agent would leave out of a newer record it must not
+// act upon.
 
 namespace belay::agent {
 
@@ -64,7 +67,8 @@ struct Record {
 /// Durable when it returns. Throws Error{system}.
 void write_record(const std::filesystem::path& path, const Record& record);
 /// nullopt where there is none: the prepare that began it never ended. Throws Error{protocol} for
-/// one that cannot be read.
+/// one that cannot be understood, which includes every one of a later version, and Error{system}
+/// for one that cannot be read.
 std::optional<Record> read_record(const std::filesystem::path& path);
 
 /// What tells this boot of the machine from any other one.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/agent/journal.h"
+#include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "tests/fuzz/fuzz_target.h"
 
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 
 // A journal as a crash, a bad disk or another release may leave it. Of a text that would never have
 // the right checksum, each line is tried with it as well.
@@ -41,15 +43,37 @@ void check(const agent::Entry& entry) {
     require(!agent::decode_entry(line.substr(0, size)), "a torn line is no entry");
 }
 
+/// nullopt for a whole line that is no entry we know.
+template <class Decode> auto unless_unknown(const Decode& decode) {
+  std::optional<decltype(decode())> result;
+  try {
+    result = decode();
+  } catch (const Error& error) {
+    require(error.kind() == ErrorKind::protocol, "no entry of ours: protocol");
+    require(error.message().find('\n') == std::string::npos, "an error is one line");
+  }
+  return result;
+}
+
+std::optional<std::size_t> entries_of(std::string_view text) {
+  return unless_unknown([&] { return agent::decode_journal(text).size(); });
+}
+
+void feed_line(const std::string& line) {
+  const auto read = unless_unknown([&] { return agent::decode_entry(line); });
+  if (!read)
+    return require(!entries_of(line + "\n"), "whoever reads the journal is told");
+  require(read->has_value(), "a whole line is not taken for a torn one");
+  check(**read);
+}
+
 } // namespace
 
 void feed(std::string_view text) {
-  const std::size_t entries = agent::decode_journal(text).size();
-  require(agent::decode_journal(text.substr(0, text.rfind('\n') + 1)).size() == entries,
+  require(entries_of(text) == entries_of(text.substr(0, text.rfind('\n') + 1)),
           "what stands after the last line feed is no entry");
   for (const std::string& line : split(text, '\n'))
-    if (const auto entry = agent::decode_entry(sealed(line)))
-      check(*entry);
+    feed_line(sealed(line));
 }
 
 } // namespace belay::fuzz

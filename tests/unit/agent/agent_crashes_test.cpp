@@ -154,6 +154,35 @@ TEST_CASE("agent: what nobody kept is ended by the next deploy, and told") {
     CHECK(belay::read_file(called, 4096) == "recover " + transaction + "\n");
     CHECK(world.system() == old_path);
   }
+  SECTION("by its prepare, with the agent that began it") {
+    const auto began = world.path("agent-of-then");
+    const auto called = world.path("called");
+    belay::replace_file(began, "#!/bin/sh\necho \"$*\" >>" + called.string() + "\nexec " +
+                                   agent_program() + " \"$@\"\n");
+    fs::permissions(began, fs::perms::owner_all);
+    fs::create_symlink(began, world.state_directory() / transaction / "agent");
+    Conversation agent(world);
+    CHECK(prepared(agent, {system_of(next)}).earlier.size() == 1);
+    const auto words = belay::read_file(called, 4096);
+    CHECK(words.starts_with("recover "));
+    CHECK(words.ends_with(" " + transaction + "\n"));
+  }
+  SECTION("by recover, with the agent of a later version that began it") {
+    const auto record = (world.state_directory() / transaction / "record.json").string();
+    const auto version = [&](const std::string& from, const std::string& to) {
+      return "sed -i 's/\"version\":" + from + "/\"version\":" + to + "/' " + record;
+    };
+    REQUIRE(world.run({"sh", "-c", version("1", "2")}).succeeded());
+    CHECK(world.run({agent_program(), "recover"}).status == 1); // not ours to judge
+    CHECK(world.system() == slow);
+    const auto began = world.path("agent-of-then");
+    belay::replace_file(began, "#!/bin/sh\n" + version("2", "1") + "\nexec " + agent_program() +
+                                   " \"$@\"\n");
+    fs::permissions(began, fs::perms::owner_all);
+    fs::create_symlink(began, world.state_directory() / transaction / "agent");
+    CHECK(world.run({agent_program(), "recover"}).succeeded());
+    CHECK(world.system() == old_path);
+  }
   SECTION("by recover, whose first attempt is killed") {
     const auto began = world.path("agent-of-then");
     const auto called = world.path("called").string();

@@ -42,6 +42,24 @@ struct Case {
 
 } // namespace
 
+TEST_CASE("earlier: a record of a later version is refused, and it is said what to do") {
+  Case c;
+  auto text = belay::read_file(c.other.record(), 65536);
+  const std::string version = "\"version\":1";
+  REQUIRE(text.find(version) != std::string::npos);
+  text.replace(text.find(version), version.size(), "\"version\":2");
+  belay::replace_file(c.other.record(), text);
+  try {
+    read_record(c.other.record());
+    FAIL("it was read");
+  } catch (const belay::Error& error) {
+    CHECK(error.kind() == belay::ErrorKind::protocol);
+    CHECK(error.message() == c.other.record().string() +
+                                 ": version 2 is of a later belay than this one: deploy with that "
+                                 "one, or run its `belay-agent recover` on the target");
+  }
+}
+
 TEST_CASE("earlier: one that cannot be read does not hide the others") {
   Case c;
   const auto text = describe_all(c.folder.path(), c.clock);

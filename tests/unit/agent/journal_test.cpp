@@ -2,9 +2,13 @@
 #include "engine/agent/journal.h"
 
 #include "engine/agent/view.h"
+#include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "tests/catch.h"
 
+#include <array>
+#include <cstdint>
+#include <cstdio>
 #include <fstream>
 
 using namespace belay::agent;
@@ -27,6 +31,17 @@ struct Folder {
     return steps;
   }
 };
+
+/// With the checksum that whoever wrote it would have given it: FNV-1a, 64 bits.
+std::string sealed(const std::string& json) {
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const char character : json) {
+    hash = (hash ^ static_cast<unsigned char>(character)) * 0x100000001b3U;
+  }
+  std::array<char, 24> digits{};
+  std::snprintf(digits.data(), digits.size(), "%016llx ", static_cast<unsigned long long>(hash));
+  return digits.data() + json;
+}
 
 } // namespace
 
@@ -88,6 +103,30 @@ TEST_CASE("journal: a changed line is not believed, those after it are") {
   f.append_raw(std::string(5, '\0') + "\n");
   JournalFile(f.path).append({.step = Step::switched, .profile = 0});
   CHECK(f.steps() == std::vector<Step>{Step::switched});
+}
+
+TEST_CASE("journal: a whole line of a later version is no torn one") {
+  Folder f;
+  JournalFile(f.path).append({.step = Step::switching, .profile = 0});
+  const auto later = sealed(R"({"profile":0,"step":"trying-twice","time":0})");
+  SECTION("while it is being written it is one") {
+    f.append_raw(later);
+    CHECK(f.steps() == std::vector<Step>{Step::switching});
+  }
+  SECTION("whatever follows") {
+    f.append_raw(later + "\n");
+    JournalFile(f.path).append({.step = Step::rolling_back, .profile = 0});
+    try {
+      f.steps();
+      FAIL("it was read");
+    } catch (const belay::Error& error) {
+      CHECK(error.kind() == belay::ErrorKind::protocol);
+      CHECK(error.message() ==
+            f.path.string() +
+                ": step \"trying-twice\" is of a later belay than this one: deploy with that one, "
+                "or run its `belay-agent recover` on the target");
+    }
+  }
 }
 
 TEST_CASE("journal: what is folded from it") {
