@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reporters/http_post.h"
 
+#include "engine/base/thread.h"
+
 #include <algorithm>
 #include <atomic>
 #include <charconv>
@@ -8,7 +10,6 @@
 #include <condition_variable>
 #include <httplib.h>
 #include <mutex>
-#include <thread>
 
 namespace belay::reporters {
 
@@ -19,7 +20,8 @@ namespace {
 class Watchdog {
 public:
   Watchdog(httplib::Client& client, const Wait& wait)
-      : thread_([this, &client, wait] { watch(client, wait); }) {}
+      : thread_(start_thread("a request's time limit",
+                             [this, &client, wait] { watch(client, wait); })) {}
   ~Watchdog() {
     {
       const std::lock_guard lock(mutex_);

@@ -2,6 +2,7 @@
 #include "reporters/line_writer.h"
 
 #include "engine/base/error.h"
+#include "engine/base/thread.h"
 #include "reporters/patient_write.h"
 
 #include <algorithm>
@@ -12,7 +13,7 @@ namespace belay::reporters {
 
 LineWriter::LineWriter(OutputTarget output) : output_(std::move(output)) {
   if (!output_.is_file)
-    thread_ = std::thread([this] { serve(); });
+    thread_ = start_thread("writing to a pipe", [this] { serve(); });
 }
 
 LineWriter::~LineWriter() {
@@ -75,8 +76,8 @@ void LineWriter::serve() {
     std::string problem;
     try {
       write_waiting(output_.fd.get(), line, until_stopped);
-    } catch (const Error& error) {
-      problem = error.message();
+    } catch (const std::exception& error) {
+      problem = error.what();
     }
     lock.lock();
     busy_ = false;

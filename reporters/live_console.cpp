@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reporters/live_console.h"
 
-#include "engine/base/error.h"
+#include "engine/base/thread.h"
 #include "engine/event/streams.h"
 #include "reporters/patient_write.h"
 
@@ -41,7 +41,7 @@ Terminal real_terminal(int fd) {
 
 LiveConsole::LiveConsole(OutputTarget output, Terminal terminal, LiveScreenOptions options)
     : output_(std::move(output)), terminal_(std::move(terminal)), screen_(options),
-      thread_([this] { draw_frames(); }) {}
+      thread_(start_thread("the console", [this] { draw_frames(); })) {}
 
 LiveConsole::~LiveConsole() {
   {

@@ -3,6 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "engine/base/thread.h"
 #include "reporters/patient_write.h"
 #include "reporters/webhook_delivery.h"
 #include "reporters/webhook_message.h"
@@ -195,7 +196,7 @@ void WebhookReporter::Shared::tell_failed(const Message& message, int attempts,
 
 WebhookReporter::WebhookReporter(const WebhookOptions& options, WebhookWorld world)
     : shared_(std::make_shared<Shared>(options, std::move(world))),
-      thread_([shared = shared_] { shared->serve(); }) {}
+      thread_(start_thread("a webhook", [shared = shared_] { shared->serve(); })) {}
 
 WebhookReporter::~WebhookReporter() {
   std::unique_lock lock(shared_->mutex);

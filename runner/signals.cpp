@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runner/signals.h"
 
+#include "engine/base/thread.h"
+
 #include <pthread.h>
 
 namespace belay::runner {
@@ -33,18 +35,19 @@ void SignalWatch::stop() {
 }
 
 void SignalWatch::start(std::function<void(int signal)> on_signal) {
-  thread_ = std::thread([watched = watched_, on_signal = std::move(on_signal)] {
-    for (;;) {
-      int number = 0;
-      if (sigwait(&watched, &number) != 0) {
-        continue;
-      }
-      if (number == end_of_watch) {
-        return;
-      }
-      on_signal(number);
-    }
-  });
+  thread_ =
+      start_thread("watching for signals", [watched = watched_, on_signal = std::move(on_signal)] {
+        for (;;) {
+          int number = 0;
+          if (sigwait(&watched, &number) != 0) {
+            continue;
+          }
+          if (number == end_of_watch) {
+            return;
+          }
+          on_signal(number);
+        }
+      });
 }
 
 } // namespace belay::runner

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/base/error.h"
 
+#include <new>
 #include <system_error>
 
 namespace belay {
@@ -66,6 +67,15 @@ Error Error::from_errno(std::string message, int error_number) {
 void Error::add_context(std::string_view context) {
   message_.insert(0, ": ");
   message_.insert(0, context);
+}
+
+Error as_error(const std::exception& caught) {
+  if (const auto* error = dynamic_cast<const Error*>(&caught)) {
+    return *error;
+  }
+  const bool refused = dynamic_cast<const std::system_error*>(&caught) != nullptr ||
+                       dynamic_cast<const std::bad_alloc*>(&caught) != nullptr;
+  return Error(refused ? ErrorKind::system : ErrorKind::internal, caught.what());
 }
 
 } // namespace belay

@@ -9,7 +9,8 @@
 // exits 4, a profile that was rolled back) are values; an Error means "could not do what was
 // asked". Whoever knows more about what was going on adds context while it unwinds, outermost
 // first: "deploying web-1: copying profile system: no route to host". It is caught at three
-// places only: around a step, around a reporter call, and in main.
+// places only: around a step, around a reporter call, and in main. Where nothing may pass (a
+// thread's function, what has to take back after it), any exception is, by as_error().
 
 namespace belay {
 
@@ -63,5 +64,9 @@ private:
   ErrorKind kind_;
   std::string message_;
 };
+
+/// What was caught, as an Error: itself where it is one; else `system` where the operating system
+/// refused (std::system_error, which a file's are too, and std::bad_alloc), else `internal`.
+Error as_error(const std::exception& caught);
 
 } // namespace belay

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/nix/tunnel_client.h"
 
+#include "engine/base/error.h"
 #include "engine/nix/command.h"
 
 #include <utility>
@@ -15,11 +16,21 @@ constexpr std::string_view local_configuration = "build-users-group =\n";
 
 constexpr std::string_view commands = "experimental-features = nix-command flakes\n";
 
+std::string temporary_folder() {
+  std::error_code failed;
+  const auto folder = std::filesystem::temp_directory_path(failed);
+  if (failed) {
+    throw Error(ErrorKind::system, "the folder for temporary files cannot be used (" +
+                                       failed.message() + "); set TMPDIR to one that exists");
+  }
+  return folder.string();
+}
+
 } // namespace
 
 TunnelClient::TunnelClient(std::string store_uri, const std::string& sent)
     : store_uri_(std::move(store_uri)), sent_(std::string(commands) + sent),
-      configuration_((std::filesystem::temp_directory_path() / "belay-nix.").string()) {
+      configuration_(temporary_folder() + "/belay-nix.") {
   replace_file(configuration_.path() / "nix.conf", local_configuration);
 }
 

@@ -3,6 +3,7 @@
 
 #include "engine/base/store_path.h"
 #include "engine/base/text.h"
+#include "engine/base/thread.h"
 
 #include <algorithm>
 
@@ -23,7 +24,12 @@ std::string name_of(const std::string& derivation) {
 } // namespace
 
 BuildWatch::BuildWatch(Tell tell, Duration interval)
-    : tell_(std::move(tell)), interval_(interval), thread_([this] { watch(); }) {}
+    : tell_(std::move(tell)), interval_(interval), thread_(start_thread("watching a build", [this] {
+        try {
+          watch();
+        } catch (const std::exception&) { // nothing depends on it
+        }
+      })) {}
 
 BuildWatch::~BuildWatch() {
   stop_.cancel();

@@ -23,7 +23,8 @@ public:
   using Tell = std::function<void(const std::string& text)>;
   static constexpr Duration usual_interval = std::chrono::minutes(1);
 
-  /// `tell` is called by a thread of its own until the destructor returns.
+  /// `tell` is called by a thread of its own until the destructor returns. Throws
+  /// Error{system} where there is none.
   explicit BuildWatch(Tell tell, Duration interval = usual_interval);
   ~BuildWatch();
   BuildWatch(const BuildWatch&) = delete;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/run/copy_progress.h"
 
-#include "engine/base/error.h"
+#include "engine/base/thread.h"
 
 #include <utility>
 
@@ -15,7 +15,12 @@ constexpr Duration measure_limit = std::chrono::seconds(20);
 
 CopyProgress::CopyProgress(Source source, Tell tell, Duration interval)
     : source_(std::move(source)), tell_(std::move(tell)), interval_(interval),
-      thread_([this] { watch(); }) {}
+      thread_(start_thread("watching a copy", [this] {
+        try {
+          watch();
+        } catch (const std::exception&) { // nothing depends on it
+        }
+      })) {}
 
 CopyProgress::~CopyProgress() {
   stop_.cancel();
@@ -60,7 +65,7 @@ std::optional<std::uint64_t> CopyProgress::expected() {
     const std::scoped_lock lock(mutex_);
     size_ = size_ ? size_ : size;
     return size_;
-  } catch (const Error&) { // nothing depends on it
+  } catch (const std::exception&) { // nothing depends on it
     return std::nullopt;
   }
 }

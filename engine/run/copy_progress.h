@@ -31,7 +31,8 @@ public:
   using Tell = std::function<void(const event::StageProgress& progress)>;
   static constexpr Duration usual_interval = std::chrono::seconds(1);
 
-  /// `source` and `tell` are called by a thread of its own until the destructor returns.
+  /// `source` and `tell` are called by a thread of its own until the destructor returns. Throws
+  /// Error{system} where there is none.
   CopyProgress(Source source, Tell tell, Duration interval = usual_interval);
   ~CopyProgress();
   CopyProgress(const CopyProgress&) = delete;

@@ -35,8 +35,8 @@ std::optional<Error> NodeLink::for_each_transaction(const std::function<void(Own
     try {
       tell(owner);
       told[owner.transaction].reset();
-    } catch (const Error& error) {
-      told[owner.transaction] = error;
+    } catch (const std::exception& error) {
+      told[owner.transaction] = as_error(error);
     }
   }
   const auto untold =
@@ -64,7 +64,7 @@ void NodeLink::ping(const Ping& ping, const Owner* except) {
         owner.link = connect_fresh(ping.contact, ping.node, owner, wait);
       }
       owner.link.client->call(agent::StateRequest{owner.transaction}, wait);
-    } catch (const Error&) {
+    } catch (const std::exception&) { // in the pinger's thread, whose end it would be
       owner.link.client.reset();
       owner.retry_at = BootClock::now() + silence_limit;
     }
@@ -117,10 +117,8 @@ Duration time_to_go_back(const Contact& contact, const Owner& owner) {
   return longest + contact.patience.verdict;
 }
 
-} // namespace
-
-AgentLink connect_fresh(const Contact& contact, const plan::Node& node, const Owner& owner,
-                        const Wait& wait) {
+AgentLink log_in(const Contact& contact, const plan::Node& node, const Owner& owner,
+                 const Wait& wait) {
   if (contact.offers) {
     contact.offers->admit(node.name, owner.start);
   }
@@ -139,6 +137,19 @@ AgentLink connect_fresh(const Contact& contact, const plan::Node& node, const Ow
     contact.offers->taken(node.name, owner.start);
   }
   return link;
+}
+
+} // namespace
+
+AgentLink connect_fresh(const Contact& contact, const plan::Node& node, const Owner& owner,
+                        const Wait& wait) {
+  try {
+    return log_in(contact, node, owner, wait);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) { // whoever connects tries again after an Error only
+    throw as_error(error);
+  }
 }
 
 agent::ProfileStatus status_of(const agent::TransactionStatus& status, const std::string& profile) {

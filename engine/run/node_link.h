@@ -111,7 +111,7 @@ struct NodeLink {
   /// Closes everything; what is open on the target is left to it.
   void drop();
   /// Asks each agent but that of `except` for its state where the last request is long ago. A link
-  /// that does not answer is made anew, now or by a later ping. Never throws Error.
+  /// that does not answer is made anew, now or by a later ping. Never throws.
   void ping(const Ping& ping, const Owner* except = nullptr);
 };
 
@@ -126,7 +126,8 @@ ssh::HostAddress address_of(const plan::Node& node, const plan::Login& login);
 /// be one that never can confirm; a host that does not answer at all the transport gives up sooner.
 Duration fresh_login_limit(const Wait& wait);
 
-/// A fresh connection in the confirm lane with an agent on it, for `owner`.
+/// A fresh connection in the confirm lane with an agent on it, for `owner`. Throws nothing but
+/// Error.
 AgentLink connect_fresh(const Contact& contact, const plan::Node& node, const Owner& owner,
                         const Wait& wait);
 

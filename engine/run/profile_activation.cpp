@@ -45,8 +45,17 @@ ProfileResult ProfileActivation::run() {
   stages_.start(profile_, Stage::activate);
   deadline_ = BootClock::now() + longest_turn();
   try {
+    see_through();
+  } catch (const std::exception& error) { // what the node has confirmed before must be taken back
+    unknown(as_error(error));
+  }
+  return std::move(result_);
+}
+
+void ProfileActivation::see_through() {
+  try {
     if (!reach()) {
-      return std::move(result_);
+      return;
     }
     if (const auto activated = activate()) {
       const auto end =
@@ -58,14 +67,10 @@ ProfileResult ProfileActivation::run() {
     }
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::cancelled) {
-      unknown(error);
-    } else if (result_.confirmed) {
-      confirmed_unread();
-    } else {
-      leave_to_target();
+      throw;
     }
+    result_.confirmed ? confirmed_unread() : leave_to_target();
   }
-  return std::move(result_);
 }
 
 /// Nothing was asked of the target yet: one that cannot be reached now is unreachable, not unknown.

@@ -40,6 +40,7 @@ public:
 private:
   using Status = agent::ProfileStatus;
 
+  void see_through();
   bool reach();
   std::optional<Status> activate(); ///< nullopt: refused, nothing was changed
   Status confirm(const Status& waiting);

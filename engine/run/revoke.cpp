@@ -127,7 +127,8 @@ RevokeResult revoke(const Contact& contact, const plan::Node& node, NodeLink& li
       tell_rollback(stages, *profile, status, request.trigger, verified);
       worsen(result, verified ? Rollback::succeeded : Rollback::failed, status.message);
       result.generation_after = status.current.number;
-    } catch (const Error& error) {
+    } catch (const std::exception& caught) {
+      const auto error = as_error(caught);
       if (error.kind() == ErrorKind::cancelled) {
         tell_cancelled(stages, *profile, wait, accepted, result);
       } else {

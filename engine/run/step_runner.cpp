@@ -2,6 +2,7 @@
 #include "engine/run/step_runner.h"
 
 #include "engine/base/error.h"
+#include "engine/base/thread.h"
 #include "engine/run/activate_step.h"
 #include "engine/run/build_step.h"
 #include "engine/run/copy_step.h"
@@ -32,12 +33,22 @@ StepRunner::StepRunner(const plan::Plan& plan, ssh::Transport& transport, nix::N
   for (std::size_t i = 0; i < plan.nodes.size(); ++i) {
     links_.push_back(std::make_unique<NodeLink>());
   }
-  for (std::size_t i = 0; i < std::min(most_pingers, links_.size()); ++i) {
-    pingers_.emplace_back([this, i] { ping_links(i); });
+  try {
+    for (std::size_t i = 0; i < std::min(most_pingers, links_.size()); ++i) {
+      pingers_.push_back(
+          start_thread("keeping in touch with the targets", [this, i] { ping_links(i); }));
+    }
+  } catch (...) { // those that run must not outlive us
+    stop_pinging();
+    throw;
   }
 }
 
 StepRunner::~StepRunner() {
+  stop_pinging();
+}
+
+void StepRunner::stop_pinging() {
   closing_.cancel();
   for (auto& pinger : pingers_) {
     pinger.join();

@@ -31,7 +31,7 @@ struct StepRunnerOptions {
 
 class StepRunner {
 public:
-  /// All must outlive it. Starts the pinging threads.
+  /// All must outlive it. Starts the pinging threads; throws Error{system} where there are none.
   StepRunner(const plan::Plan& plan, ssh::Transport& transport, nix::NixStore& store,
              AgentFinder& agents, StepRunnerOptions options);
   /// Closes every connection; what is open on a target is left to it.
@@ -45,6 +45,7 @@ public:
 private:
   NodeResult run_node(const Step& step, StepContext& context);
   void ping_links(std::size_t first);
+  void stop_pinging();
 
   const plan::Plan& plan_;
   nix::NixStore& store_;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/run/thread_executor.h"
 
-#include "engine/base/error.h"
+#include "engine/base/thread.h"
 
 #include <algorithm>
 #include <string>
-#include <system_error>
 #include <utility>
 
 namespace belay::run {
@@ -75,10 +74,10 @@ void ThreadExecutor::start(const Step& step) {
     waiting_.push_back(step);
     if (waiting_.size() > idle_) {
       try {
-        threads_.emplace_back([this] { work(); });
-      } catch (const std::system_error& error) { // no more threads or memory
+        threads_.push_back(start_thread("a node's work", [this] { work(); }));
+      } catch (const Error& error) {
         waiting_.pop_back();
-        queue_.put(undone_step(step, std::string("thread: ") + error.what()));
+        queue_.put(undone_step(step, error.message()));
       }
     }
   }
@@ -111,10 +110,9 @@ void ThreadExecutor::run_one(const Step& step) {
   StepResult result;
   try {
     result = run_step_(step, context);
-  } catch (const Error& error) {
+  } catch (const std::exception& caught) {
+    const auto error = as_error(caught);
     result = lost_step(step, error.kind(), error.message());
-  } catch (const std::exception& error) {
-    result = lost_step(step, ErrorKind::internal, error.what());
   } catch (...) {
     result = lost_step(step, ErrorKind::internal, "an unknown exception");
   }

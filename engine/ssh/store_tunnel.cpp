@@ -2,6 +2,7 @@
 #include "engine/ssh/store_tunnel.h"
 
 #include "engine/base/error.h"
+#include "engine/base/thread.h"
 #include "engine/ssh/byte_queue.h"
 #include "engine/ssh/command_channel.h"
 
@@ -115,7 +116,7 @@ LinkStoreTunnel::LinkStoreTunnel(std::shared_ptr<RemoteLink> link, StoreService 
       socket_path_(directory_.path().string() + "/s") {
   listen();
   std::tie(pump_ended_, pump_lives_) = make_pipe();
-  thread_ = std::thread([this] { pump(); });
+  thread_ = start_thread("a copy's tunnel", [this] { pump(); });
 }
 
 LinkStoreTunnel::~LinkStoreTunnel() {
@@ -144,6 +145,17 @@ std::optional<ChannelEnd> LinkStoreTunnel::finish(const Wait& wait) {
 }
 
 void LinkStoreTunnel::pump() {
+  std::string broken;
+  try {
+    carry();
+  } catch (const std::exception& error) { // nothing may pass the end of a thread
+    broken = error.what();
+  }
+  leave_all(broken);
+  pump_lives_.reset();
+}
+
+void LinkStoreTunnel::carry() {
   while (!abandon_.cancelled() && !link_->lost()) {
     // Looked at once a round: a stop that comes later is still in the descriptor when the round
     // ends in waiting, where a second look would take it as known.
@@ -154,8 +166,6 @@ void LinkStoreTunnel::pump() {
       break;
     wait_for_something();
   }
-  leave_all();
-  pump_lives_.reset();
 }
 
 bool LinkStoreTunnel::step() {
@@ -248,7 +258,7 @@ void LinkStoreTunnel::wait_for_something() {
   link_->polled(reads);
 }
 
-void LinkStoreTunnel::leave_all() {
+void LinkStoreTunnel::leave_all(const std::string& broken) {
   listener_.reset();
   waiting_.reset();
   for (const auto& joint : joints_) {
@@ -257,6 +267,8 @@ void LinkStoreTunnel::leave_all() {
       last_end_->stderr_tail += "connection lost: " + link_->loss();
   }
   joints_.clear();
+  if (!broken.empty())
+    last_end_ = ChannelEnd{{}, {}, broken, false};
 }
 
 } // namespace belay::ssh

@@ -24,7 +24,7 @@ extern const char* const store_command;
 
 class LinkStoreTunnel final : public StoreTunnel {
 public:
-  /// Throws Error{system} where the socket cannot be made.
+  /// Throws Error{system} where the socket or its thread cannot be made.
   LinkStoreTunnel(std::shared_ptr<RemoteLink> link, StoreService service);
   ~LinkStoreTunnel() override;
 
@@ -39,13 +39,14 @@ private:
   struct Joint;
 
   void listen();
-  void pump();
+  void pump(); ///< the thread's
+  void carry();
   bool step();
   bool accept_one();
   std::unique_ptr<RemoteCommand> start();
   bool advance(Joint& joint);
   void wait_for_something();
-  void leave_all();
+  void leave_all(const std::string& broken); ///< why carry() broke; empty = it did not
 
   std::shared_ptr<RemoteLink> link_;
   StoreService service_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/ssh/tcp_connect.h"
 
+#include "engine/base/thread.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -11,7 +13,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <thread>
 #include <vector>
 
 namespace belay::ssh {
@@ -57,6 +58,18 @@ struct Lookup {
                        temporary ? Nature::temporary : Nature::lasting);
 }
 
+/// A look-up cannot be told to stop: nobody waits for its thread.
+void look_up_alone(const std::shared_ptr<Lookup>& lookup) {
+  try {
+    start_thread("looking up names", [lookup] {
+      lookup->run();
+      lookup->done.reset();
+    }).detach();
+  } catch (const Error& error) { // others may end in a moment
+    throw ConnectFailure(error.kind(), error.message(), Nature::temporary);
+  }
+}
+
 AddressList look_up(const TcpConnectOptions& options, const Wait& wait) {
   auto lookup = std::make_shared<Lookup>();
   lookup->host = options.host;
@@ -70,10 +83,7 @@ AddressList look_up(const TcpConnectOptions& options, const Wait& wait) {
   lookup->hints.ai_flags = AI_NUMERICSERV;
   auto [ended, done] = make_pipe();
   lookup->done = std::move(done);
-  std::thread([lookup] {
-    lookup->run();
-    lookup->done.reset();
-  }).detach();
+  look_up_alone(lookup);
   const auto ready = wait_readable(ended.get(), wait);
   if (ready == Ready::cancelled)
     throw Error(ErrorKind::cancelled, "cancelled");

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 #include <utility>
 
 // The way to the fake targets: connections that die when their host says so, and channels on which
@@ -240,6 +241,9 @@ public:
     world_.tick(host, [](const agent::Message&) {});
     const bool confirm = purpose == ssh::Purpose::confirm;
     ++(confirm ? host.confirm_connections : host.connections);
+    if (confirm && !host.login_exception.empty()) {
+      throw std::runtime_error(host.login_exception);
+    }
     if (confirm && host.refused_logins > 0) {
       --host.refused_logins;
       throw Error(ErrorKind::unreachable, address.hostname + ": connection refused");

@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
+#include <stdexcept>
 #include <vector>
 
 using namespace belay;
@@ -20,7 +22,7 @@ public:
   std::atomic<int> looks = 0, measured = 0;
   std::vector<StorePath> missing = {path('a'), path('b'), path('c')}; ///< when that is asked
   std::uint64_t archive = 1000;                                       ///< bytes of each path
-  bool measuring_fails = false;
+  std::function<void()> on_measure = [] {};
 
   static StorePath path(char name) {
     return *StorePath::parse("/nix/store/" + std::string(32, name) + "-x");
@@ -66,8 +68,7 @@ private:
        },
        [this](const Wait&) {
          ++measured;
-         if (measuring_fails)
-           throw Error(ErrorKind::system, "no nix-store");
+         on_measure();
          return missing;
        },
        [this](const std::vector<StorePath>& paths, const Wait&) { return archive * paths.size(); }},
@@ -123,7 +124,16 @@ TEST_CASE("what has come over before the target was asked was missing too") {
 
 TEST_CASE("where what is missing is not as much as Nix counted, or unknown, no size is claimed") {
   Copy copy;
-  copy.measuring_fails = GENERATE(false, true);
+  switch (GENERATE(0, 1, 2)) {
+  case 1:
+    copy.on_measure = [] { throw Error(ErrorKind::system, "no nix-store"); };
+    break;
+  case 2:
+    copy.on_measure = [] { throw std::runtime_error("no folder for temporary files"); };
+    break;
+  default:
+    break;
+  }
   copy.say(Kind::copy_count, 2);
   CHECK_FALSE(copy.send(10).bytes_expected);
   CHECK_FALSE(copy.send(20).bytes_expected);

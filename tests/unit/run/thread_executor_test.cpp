@@ -3,6 +3,7 @@
 
 #include "engine/base/error.h"
 #include "tests/catch.h"
+#include "tests/thread_limit.h"
 
 #include <atomic>
 #include <csignal>
@@ -139,6 +140,21 @@ TEST_CASE("what a step throws is a result for each of its nodes") {
     executor.start(step_of(1));
     CHECK(next<StepResult>(executor).nodes.at(0).reason == "internal");
   }
+}
+
+TEST_CASE("a step for which there is no thread is told as not begun, and the next one is done") {
+  SystemClock clock;
+  ThreadExecutor executor([](const Step& step, StepContext&) { return well(step); }, clock);
+  {
+    const tests::ThreadLimit none(0);
+    executor.start(step_of(1, StepKind::activate));
+  }
+  const auto undone = next<StepResult>(executor);
+  CHECK(undone.nodes.at(0).outcome == event::Outcome::error);
+  CHECK(undone.nodes.at(0).reason == "system");
+  CHECK(undone.nodes.at(0).message.starts_with("no thread can be had for a node's work ("));
+  executor.start(step_of(2, StepKind::activate));
+  CHECK(next<StepResult>(executor).nodes.at(0).outcome == event::Outcome::success);
 }
 
 TEST_CASE("work stops first, abandon later") {

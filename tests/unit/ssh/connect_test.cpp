@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/catch.h"
+#include "tests/thread_limit.h"
 #include "tests/unit/ssh/test_sshd.h"
 
 #include <atomic>
@@ -72,6 +73,17 @@ TEST_CASE("an unknown name says so") {
   const auto error = error_of([&] { client.connect(address_of("no-such-host.invalid")); });
   CHECK(error.kind() == ErrorKind::unreachable);
   CHECK(holds(error.message(), "no-such-host.invalid"));
+}
+
+TEST_CASE("a name for whose look-up there is no thread is an error of that host") {
+  TestTransport client;
+  const auto error = error_of([&] {
+    const belay::tests::ThreadLimit none(0);
+    client.connect(address_of("no-such-host.invalid"), Purpose::confirm);
+  });
+  CHECK(error.kind() == ErrorKind::system);
+  CHECK(error.message().starts_with("web-1 (deploy@no-such-host.invalid"));
+  CHECK(holds(error.message(), "no thread can be had for looking up names"));
 }
 
 TEST_CASE("a host that accepts and says nothing costs the connect timeout") {

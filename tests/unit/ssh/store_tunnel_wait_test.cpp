@@ -7,6 +7,7 @@
 #include <array>
 #include <functional>
 #include <future>
+#include <stdexcept>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -192,4 +193,19 @@ TEST_CASE("an end of input that could not be sent is sent later") {
   const auto local = connect_to(tunnel);
   shutdown(local.get(), SHUT_WR);
   CHECK(told.seen());
+}
+
+TEST_CASE("a tunnel whose link throws whatever it likes has ended, and says why") {
+  const auto link = std::make_shared<PlayedLink>(std::vector<Play>{});
+  Happening thrown;
+  link->on_wait = [&](int) {
+    thrown.happen();
+    throw std::runtime_error("nobody expected this");
+  };
+  LinkStoreTunnel tunnel(link, {});
+  CHECK(thrown.seen());
+  const auto end = tunnel.finish(Wait::at_most(patience));
+  REQUIRE(end);
+  CHECK_FALSE(end->succeeded());
+  CHECK(end->stderr_tail == "nobody expected this");
 }

@@ -77,8 +77,14 @@ StepHarness::StepHarness(const NodeSpec& spec) {
 }
 
 run::NodeResult StepHarness::step(StepKind kind) {
-  run::StepContext context([this](event::Draft draft) { told.push_back(std::move(draft)); },
-                           work.token(), abandon.token());
+  run::StepContext context(
+      [this](event::Draft draft) {
+        if (on_tell) {
+          on_tell(draft);
+        }
+        told.push_back(std::move(draft));
+      },
+      work.token(), abandon.token());
   ran_.push_back(kind);
   const auto result = runner_->run({ran_.size(), kind, {0}}, context);
   REQUIRE(result.nodes.size() == 1);

@@ -5,6 +5,7 @@
 #include "tests/fakes/fake_world.h"
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -52,6 +53,7 @@ public:
 
   CancelSource work, abandon;
   std::vector<event::Draft> told;
+  std::function<void(const event::Draft&)> on_tell = {}; ///< before it counts as told
   /// How the stage ended; fails the test unless it ended exactly once.
   event::StageFinished ended(const std::string& profile, event::Stage stage) const;
   /// Every planned stage of the kinds of step that ran ended exactly once.
