@@ -94,14 +94,23 @@ void Follow::lose(const Error& error) {
   stages_.tell(event::LogLine{"ssh", error.message(), std::nullopt, true}, event::Level::warn);
 }
 
+void Follow::ping_others(const Wait& wait) {
+  link_.ping({.contact = contact_, .node = node_, .wait = wait, .brief = true}, &owner_);
+}
+
+void Follow::rest(Duration duration, const Wait& wait) {
+  const auto pause = wait.within(duration);
+  ping_others(wait);
+  sleep_for(pause.left(), pause);
+}
+
 void Follow::pause(const Wait& wait) {
   delay_ = next_delay(delay_);
-  sleep_for(delay_, wait);
+  rest(delay_, wait);
 }
 
 void Follow::ensure_link(const Wait& wait) {
   while (!owner_.link.client) {
-    ping_others(wait);
     wait.cancel.throw_if_cancelled();
     if (wait.expired()) {
       throw Error(ErrorKind::deadline_exceeded, "the target was not heard of before the deadline");
@@ -188,7 +197,6 @@ agent::ProfileStatus Follow::until(const std::function<bool(const agent::Profile
                                    const Wait& wait) {
   auto ask_at = BootClock::now() + ask_interval;
   while (!latest_ || !settled(*latest_)) {
-    ping_others(wait);
     if (stale_ || !owner_.link.client || BootClock::now() >= ask_at) {
       ask(wait);
       ask_at = BootClock::now() + ask_interval;
@@ -196,6 +204,9 @@ agent::ProfileStatus Follow::until(const std::function<bool(const agent::Profile
     }
     try {
       owner_.link.client->pump(wait);
+      if (!latest_ || !settled(*latest_)) { // and where nothing is heard, what comes next is ours
+        ping_others(wait);
+      }
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::deadline_exceeded) {
         throw Error(ErrorKind::deadline_exceeded,

@@ -50,8 +50,10 @@ public:
   agent::ProfileStatus until(const std::function<bool(const agent::ProfileStatus&)>& settled,
                              const Wait& wait);
 
-  /// Lets nobody who waits on this node be forgotten; costs nothing until it is time.
-  void ping_others(const Wait& wait) { link_.ping({contact_, node_, wait.cancel}, &owner_); }
+  /// The pause between two tries of ours: the time for the node's other owners, so that nobody who
+  /// waits there is forgotten. At most one of them who does not answer makes it longer, and none
+  /// goes first: what is decided now has a deadline. Throws Error{cancelled}.
+  void rest(Duration duration, const Wait& wait);
 
   /// Replaces the owner's link by one that was made elsewhere.
   void adopt(AgentLink link);
@@ -66,6 +68,7 @@ private:
   void listen();
   void lose(const Error& error);
   void pause(const Wait& wait);
+  void ping_others(const Wait& wait);
 
   const Contact& contact_;
   const plan::Node& node_;

@@ -111,7 +111,7 @@ agent::ReplyBody LockTurn::call(const agent::RequestBody& body, const CancelToke
 }
 
 void LockTurn::ping_others(const CancelToken& cancel) {
-  link_.ping({contact_, node_, cancel}, &owner_);
+  link_.ping({contact_, node_, Wait{Instant::max(), cancel}}, &owner_);
 }
 
 } // namespace belay::run

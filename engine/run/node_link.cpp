@@ -49,24 +49,49 @@ void NodeLink::drop() {
   connections.clear();
 }
 
-void NodeLink::ping(const Ping& ping, const Owner* except) {
+std::vector<Owner*> NodeLink::due(const Ping& ping, const Owner* except) {
+  std::vector<Owner*> found;
   for (auto& owner : owners) {
     const auto now = BootClock::now();
     const bool answered =
         owner.link.client && now - owner.link.client->last_request() < ping.contact.patience.ping;
     const bool for_later = !owner.link.client && (!ping.reconnects || now < owner.retry_at);
-    if (&owner == except || owner.transaction.empty() || answered || for_later) {
-      continue;
+    if (&owner != except && !owner.transaction.empty() && !answered && !for_later) {
+      found.push_back(&owner);
     }
-    const auto wait = Wait::at_most(silence_limit, ping.cancel);
-    try {
-      if (!owner.link.client) {
-        owner.link = connect_fresh(ping.contact, ping.node, owner, wait);
-      }
-      owner.link.client->call(agent::StateRequest{owner.transaction}, wait);
-    } catch (const std::exception&) { // in the pinger's thread, whose end it would be
-      owner.link.client.reset();
-      owner.retry_at = BootClock::now() + silence_limit;
+  }
+  std::stable_sort(found.begin(), found.end(), [](const auto* one, const auto* other) {
+    return one->retry_at < other->retry_at;
+  });
+  return found;
+}
+
+namespace {
+
+constexpr Duration shortest_ping = std::chrono::seconds(1); // in less, a link that lives looks dead
+
+/// Whether it answered.
+bool ping_owner(Owner& owner, const Ping& ping) {
+  const auto wait = ping.wait.within(silence_limit);
+  try {
+    if (!owner.link.client) {
+      owner.link = connect_fresh(ping.contact, ping.node, owner, wait);
+    }
+    owner.link.client->call(agent::StateRequest{owner.transaction}, wait);
+    return true;
+  } catch (const std::exception&) { // in the pinger's thread, whose end it would be
+    owner.link.client.reset();
+    owner.retry_at = BootClock::now() + silence_limit;
+    return false;
+  }
+}
+
+} // namespace
+
+void NodeLink::ping(const Ping& ping, const Owner* except) {
+  for (auto* owner : due(ping, except)) {
+    if (ping.wait.left() < shortest_ping || (!ping_owner(*owner, ping) && ping.brief)) {
+      return;
     }
   }
 }

@@ -92,8 +92,9 @@ struct Contact {
 struct Ping {
   const Contact& contact;
   const plan::Node& node;
-  CancelToken cancel;
+  Wait wait;              ///< for all of it
   bool reconnects = true; ///< else only links that live are asked
+  bool brief = false;     ///< it ends with the first that does not answer, which costs seconds
 };
 
 struct NodeLink {
@@ -111,8 +112,12 @@ struct NodeLink {
   /// Closes everything; what is open on the target is left to it.
   void drop();
   /// Asks each agent but that of `except` for its state where the last request is long ago. A link
-  /// that does not answer is made anew, now or by a later ping. Never throws.
+  /// that does not answer is made anew, now or by a later ping, whoever has waited longest first.
+  /// Never throws.
   void ping(const Ping& ping, const Owner* except = nullptr);
+
+private:
+  std::vector<Owner*> due(const Ping& ping, const Owner* except);
 };
 
 /// How the agent is started for a profile: as the login, or as its owner through sudo.

@@ -133,11 +133,10 @@ agent::ProfileStatus ProfileActivation::confirm(const Status& waiting) {
   Duration delay{};
   bool decided = false;
   while (!decided && BootClock::now() < confirm_by) {
-    follow_.ping_others(Wait{confirm_by, context_.abandon()});
     fresh_ = try_confirm(confirm_by, decided);
     if (!decided) {
       delay = next_delay(delay);
-      sleep_for(delay, Wait{confirm_by, context_.abandon()});
+      follow_.rest(delay, Wait{confirm_by, context_.abandon()});
     }
   }
   if (!decided) {

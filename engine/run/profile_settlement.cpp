@@ -78,8 +78,8 @@ void ProfileActivation::settle(const Status& status) {
 
 /// A connection that lived through it all proves nothing about the way in: the old generation may
 /// not open what the new one shut. Why nobody gets in, by a login of its own; nullopt = one does.
-/// The old connection is kept until then: it may be the last one. A run that has to end waits for no
-/// further login; but what was refused so far counts, and without any there is a quick one.
+/// The old connection is kept until then: it may be the last one. A run that has to end waits for
+/// no further login; but what was refused so far counts, and without any there is a quick one.
 std::optional<std::string> ProfileActivation::shut_out() {
   if (contact_.offers) {
     contact_.offers->went_back(node_.name, owner_.start);
@@ -88,8 +88,9 @@ std::optional<std::string> ProfileActivation::shut_out() {
   std::optional<std::string> refused;
   for (Duration delay{};; delay = next_delay(delay)) {
     try {
-      sleep_for(delay, wait);
-      follow_.ping_others(wait);
+      if (delay > Duration::zero()) {
+        follow_.rest(delay, wait);
+      }
       follow_.adopt(connect_fresh(contact_, node_, owner_, wait.within(fresh_login_limit(wait))));
       return std::nullopt;
     } catch (const Error& error) {

@@ -98,7 +98,7 @@ void StepRunner::ping_links(std::size_t first) {
   const auto ping = [&](std::size_t i, bool reconnects) {
     // A link that is locked has a step at work, which asks for itself.
     if (const std::unique_lock busy(links_[i]->mutex, std::try_to_lock); busy.owns_lock()) {
-      links_[i]->ping({contact_, plan_.nodes[i], stop, reconnects});
+      links_[i]->ping({contact_, plan_.nodes[i], Wait{Instant::max(), stop}, reconnects});
     }
   };
   auto next_lost = first;

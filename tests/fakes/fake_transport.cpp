@@ -25,8 +25,10 @@ struct Line {
   std::string user;  ///< who logged in
   std::string login; ///< that and the options
   int epoch;
+  int hushed; ///< as the host had it when this was made
   bool killed = false;
 
+  bool silent() const { return host.hushed != hushed; }
   bool dead() const { return killed || !host.reachable || host.epoch != epoch; }
   void require() const {
     if (dead()) {
@@ -80,7 +82,7 @@ public:
         line_->require();
         line_->world.tick(line_->host, [this](const agent::Message& message) { say(message); });
         say_what_is_ready();
-        if (!out_.empty()) {
+        if (!out_.empty() && !line_->silent()) {
           const auto count = std::min(size, out_.size());
           std::memcpy(buffer, out_.data(), count);
           out_.erase(0, count);
@@ -173,8 +175,8 @@ class FakeSession final : public ssh::Session {
 public:
   FakeSession(FakeWorld& world, std::string name, FakeHost& host, std::string user,
               std::string login)
-      : line_(std::make_shared<Line>(
-            Line{world, host, std::move(name), std::move(user), std::move(login), host.epoch})) {}
+      : line_(std::make_shared<Line>(Line{world, host, std::move(name), std::move(user),
+                                          std::move(login), host.epoch, host.hushed})) {}
   std::unique_ptr<ssh::Channel> exec(const std::string& command, const Wait&) override {
     const std::lock_guard lock(line_->world.mutex);
     line_->require();

@@ -27,6 +27,7 @@ bool run_to_its_end(FakeHost& host, const Script& script) {
     ++host.epoch;
     host.reachable = !script.cuts_network;
   }
+  host.hushed += script.hushes_connections ? 1 : 0;
   if (script.meanwhile) {
     script.meanwhile();
   }

@@ -25,9 +25,10 @@ namespace belay::fakes {
 /// What activating a closure does.
 struct Script {
   int exit_status = 0;
-  int boot_exit_status = 0;       ///< of making it the boot default after the confirmation
-  bool cuts_network = false;      ///< the host is unreachable from then on, until it rolls back
-  bool drops_connections = false; ///< open connections die, new ones work
+  int boot_exit_status = 0;        ///< of making it the boot default after the confirmation
+  bool cuts_network = false;       ///< the host is unreachable from then on, until it rolls back
+  bool drops_connections = false;  ///< open connections die, new ones work
+  bool hushes_connections = false; ///< nothing comes over open ones any more, new ones work
   std::function<void()> meanwhile = {}; ///< called while it runs
   bool for_ever = false;                ///< it never ends
 };
@@ -100,6 +101,7 @@ struct FakeHost {
   std::map<std::string, std::string> brought_by;   ///< login, by store path
   std::map<std::string, std::string> confirmed_by; ///< login, by profile
   std::map<std::string, std::string> activated_by; ///< login, by profile
+  int hushed = 0;                                  ///< raised when open connections fall silent
   int epoch = 0;                                   ///< raised when open connections die
 };
 

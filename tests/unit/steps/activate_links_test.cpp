@@ -125,6 +125,38 @@ TEST_CASE("a confirmation that does not get in at first is tried again while the
   CHECK(harness.host().confirm_connections == 2);
 }
 
+TEST_CASE("other owners whose connections are silent do not cost the window for the confirmation") {
+  belay::tests::NodeSpec spec{.confirm_timeout = std::chrono::seconds(14),
+                              .ping = belay::Duration::zero()};
+  for (const std::string user : {"alice", "bob", "carol", "dave", "erin"}) {
+    spec.profiles.push_back(user);
+    spec.logins[user] = {user, {}};
+    spec.users[user] = user;
+  }
+  StepHarness harness(spec);
+  script(harness, {.hushes_connections = true, .meanwhile = [&] { harness.work.cancel(); }});
+  harness.bring_over();
+  // Ours: 5 s of silence, a login, and a pause for which one of the others has 5 s.
+  harness.host().refused_logins = 1;
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.message.find("cancelled before profile alice") != std::string::npos);
+  CHECK(result.confirmed);
+  CHECK(current(harness) == StepHarness::new_closure("system"));
+}
+
+TEST_CASE("nor do they keep a target that went back from being called back") {
+  StepHarness harness({.profiles = {"system", "app"},
+                       .logins = {{"app", {"alice", {}}}},
+                       .users = {{"app", "alice"}},
+                       .ping = belay::Duration::zero()});
+  script(harness, {.exit_status = 1, .hushes_connections = true});
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  INFO(result.message);
+  CHECK(result.outcome == Outcome::failure);
+  CHECK(result.rollback == Rollback::succeeded);
+}
+
 TEST_CASE("a target that is gone before it was asked for anything is unreachable, not unknown") {
   StepHarness harness;
   harness.bring_over();

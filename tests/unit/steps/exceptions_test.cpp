@@ -8,7 +8,6 @@
 // What is no Error: a library that throws its own, a machine that has no thread left. It ends
 // neither the process nor the care for what was begun, and never looks like a success.
 
-using belay::CancelToken;
 using belay::Error;
 using belay::ErrorKind;
 using belay::event::Draft;
@@ -46,7 +45,7 @@ TEST_CASE("a ping that throws whatever it likes ends nothing") {
   belay::run::NodeLink link;
   auto& owner = link.owners.emplace_back();
   owner.transaction = "tx-1";
-  CHECK_NOTHROW(link.ping({contact, node, CancelToken()}));
+  CHECK_NOTHROW(link.ping({contact, node, belay::Wait()}));
   CHECK(world.hosts["web"].confirm_connections == 1);
   CHECK(owner.retry_at > belay::BootClock::now());
 }
