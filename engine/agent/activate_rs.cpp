@@ -3,6 +3,7 @@
 
 #include "engine/agent/ask.h"
 #include "engine/agent/canary.h"
+#include "engine/agent/earlier.h"
 #include "engine/agent/follower.h"
 #include "engine/agent/opening.h"
 #include "engine/agent/posix_scripts.h"
@@ -136,7 +137,12 @@ public:
     if (const auto* refusal = std::get_if<Refusal>(&prepared)) {
       refused(*refusal);
     }
-    Watch watch({host_.state_directory, std::get<TransactionStatus>(prepared).transaction}, host_);
+    const auto& opened = std::get<TransactionStatus>(prepared);
+    Watch watch({host_.state_directory, opened.transaction}, host_);
+    tell_earlier(opened);
+    if (const auto snapshot = take_snapshot(watch.files(), host_.clock)) {
+      note_told(snapshot->view, host_);
+    }
     begin(watch);
     for (;;) {
       const auto status = watch.look();
@@ -152,6 +158,16 @@ public:
   }
 
 private:
+  static void tell_earlier(const TransactionStatus& opened) {
+    for (const auto& earlier : opened.earlier) {
+      for (const auto& profile : earlier.profiles) {
+        say("before this, " + profile.profile_path + ": " + std::string(name_of(profile.state)) +
+            ", run " + one_line(earlier.run) +
+            (profile.message.empty() ? "" : "; " + profile.message));
+      }
+    }
+  }
+
   void begin(Watch& watch) {
     try {
       if (is_confirmed_by_canary(options_)) {

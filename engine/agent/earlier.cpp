@@ -139,7 +139,7 @@ void keep_log_if_possible(const TransactionFiles& files) {
   }
 }
 
-/// Each is told once; what it cannot be noted of is told again, which is better than never.
+/// What it cannot be noted of is told again, which is better than never.
 void note_reported(const TransactionFiles& files) {
   try {
     const CutAround cut(Deed::write_reported);
@@ -157,6 +157,22 @@ bool something_happened(const Snapshot& snapshot) {
 /// However old, it waits for a run to be told.
 bool is_untold(const TransactionFiles& files, const Snapshot& snapshot) {
   return !snapshot.view.finished && something_happened(snapshot) && !fs::exists(files.reported());
+}
+
+/// None once the run that has opened `opened` has asked for anything to be done.
+std::vector<std::pair<TransactionFiles, Snapshot>> untold(const View& opened, const Host& host) {
+  std::vector<std::pair<TransactionFiles, Snapshot>> found;
+  if (opened.closed || !opened.requests.empty()) {
+    return found;
+  }
+  for (const auto& files : all_transactions(host.state_directory)) {
+    auto snapshot = snapshot_or_nothing(files, host.clock);
+    if (snapshot && snapshot->view.closed && !snapshot->view.finished &&
+        !fs::exists(files.reported())) {
+      found.emplace_back(files, std::move(*snapshot));
+    }
+  }
+  return found;
 }
 
 /// Its run has said finish and nothing is left to decide: it closes within a tick.
@@ -249,20 +265,26 @@ void sweep(const Host& host) {
   }
 }
 
-std::vector<EarlierTransaction> tell_earlier(const Host& host) {
+std::vector<EarlierTransaction> ends_to_tell(const View& opened, const Host& host) {
   std::vector<EarlierTransaction> earlier;
-  for (const auto& files : all_transactions(host.state_directory)) {
-    auto snapshot = snapshot_or_nothing(files, host.clock);
-    if (!snapshot || !snapshot->view.closed || snapshot->view.finished ||
-        fs::exists(files.reported())) {
-      continue;
-    }
-    note_reported(files);
-    if (something_happened(*snapshot)) {
-      earlier.push_back({files.id(), snapshot->record.run, std::move(snapshot->profiles)});
+  for (auto& [files, snapshot] : untold(opened, host)) {
+    if (something_happened(snapshot)) {
+      earlier.push_back({files.id(), snapshot.record.run, std::move(snapshot.profiles)});
     }
   }
   return earlier;
+}
+
+TransactionStatus status_with_earlier(const Snapshot& opened, const Host& host) {
+  auto status = status_of(opened);
+  status.earlier = ends_to_tell(opened.view, host);
+  return status;
+}
+
+void note_told(const View& opened, const Host& host) {
+  for (const auto& [files, snapshot] : untold(opened, host)) {
+    note_reported(files);
+  }
 }
 
 bool any_open(const fs::path& state_directory) {

@@ -3,6 +3,7 @@
 
 #include "engine/agent/host.h"
 #include "engine/agent/protocol.h"
+#include "engine/agent/status.h"
 #include "engine/agent/transaction_files.h"
 
 #include <optional>
@@ -31,8 +32,16 @@ std::optional<Refusal> deployed_by_twin(const PrepareRequest& request, const Hos
 /// Removes what is a day old, and roots that nobody needs. The caller holds the mutex.
 void sweep(const Host& host);
 
-/// How transactions ended that no run has been told of. Each is told once.
-std::vector<EarlierTransaction> tell_earlier(const Host& host);
+/// How transactions ended that no run has been told of, for the run that has just opened this one.
+/// A reply may be lost on its way: they are told again, also to whoever only asks how that one
+/// stands, until its run asks for something to be done, which shows that it was told.
+std::vector<EarlierTransaction> ends_to_tell(const View& opened, const Host& host);
+
+/// What prepare and state answer: how a transaction stands, and those ends.
+TransactionStatus status_with_earlier(const Snapshot& opened, const Host& host);
+
+/// Notes them as told. Call it when something is asked to be done in `opened`.
+void note_told(const View& opened, const Host& host);
 
 /// Removes a transaction's roots; its journal stays.
 void drop_roots(const TransactionFiles& files);

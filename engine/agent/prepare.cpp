@@ -75,9 +75,7 @@ std::variant<TransactionStatus, Refusal> prepare(const PrepareRequest& request, 
   if (auto refusal = opening.open()) {
     return *refusal;
   }
-  auto status = status_of(*take_snapshot(opening.files(), host.clock));
-  status.earlier = tell_earlier(host);
-  return status;
+  return status_with_earlier(*take_snapshot(opening.files(), host.clock), host);
 }
 
 } // namespace belay::agent

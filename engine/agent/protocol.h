@@ -175,7 +175,9 @@ struct ProfileStatus {
   std::optional<Duration> confirm_left; ///< while awaiting_confirm
 };
 
-/// How an earlier transaction on this state directory ended, told once by the next prepare.
+/// How an earlier transaction on this state directory ended: told to the next run, by the replies
+/// to its prepare and, as that one may be lost, to its state, until it asks for something to be
+/// done.
 struct EarlierTransaction {
   std::string transaction, run;
   std::vector<ProfileStatus> profiles;
@@ -184,7 +186,7 @@ struct EarlierTransaction {
 struct TransactionStatus { ///< reply to prepare and state
   std::string transaction;
   std::vector<ProfileStatus> profiles;
-  std::vector<EarlierTransaction> earlier;    ///< prepare only
+  std::vector<EarlierTransaction> earlier;    ///< until the first activate, abandon or finish
   std::map<std::string, std::string> details; ///< detach, reboot_protection, drift, detach_weak;
                                               ///< boot_default and mode where the agent heeds them
 };

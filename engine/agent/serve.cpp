@@ -3,6 +3,7 @@
 
 #include "engine/agent/ask.h"
 #include "engine/agent/deploy_log.h"
+#include "engine/agent/earlier.h"
 #include "engine/agent/line_reader.h"
 #include "engine/agent/output_channel.h"
 #include "engine/agent/prepare.h"
@@ -40,7 +41,8 @@ private:
     return with(request.transaction, [&](const TransactionFiles& files, const Snapshot&) {
       ensure_keeper(files, host_);
       const auto now = take_snapshot(files, host_.clock); // a day old, it may just have been swept
-      return now ? ReplyBody(status_of(*now)) : unknown_transaction(request.transaction);
+      return now ? ReplyBody(status_with_earlier(*now, host_))
+                 : unknown_transaction(request.transaction);
     });
   }
 
@@ -89,6 +91,7 @@ ReplyBody Server::with(const std::string& transaction, Function function) {
 template <class T> ReplyBody Server::ask(const T& request) {
   return with(request.transaction,
               [&](const TransactionFiles& files, const Snapshot& snapshot) -> ReplyBody {
+                note_told(snapshot.view, host_);
                 constexpr bool is_about_the_end =
                     std::is_same_v<T, FinishRequest> || std::is_same_v<T, AbandonRequest>;
                 auto reply = snapshot.view.closed

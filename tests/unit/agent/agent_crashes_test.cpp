@@ -154,6 +154,37 @@ TEST_CASE("agent: what nobody kept is ended by the next deploy, and told") {
     CHECK(belay::read_file(called, 4096) == "recover " + transaction + "\n");
     CHECK(world.system() == old_path);
   }
+  SECTION("by its prepare, of which no reply comes through") {
+    std::string opened;
+    {
+      Conversation agent(world);
+      opened = prepared(agent, {system_of(next)}).transaction;
+      agent.kill();
+    }
+    Conversation agent(world);
+    const auto earlier = [&] {
+      return std::get<TransactionStatus>(agent.ask(StateRequest{opened})).earlier;
+    };
+    REQUIRE(earlier().size() == 1);
+    CHECK(earlier()[0].transaction == transaction);
+    accepted(agent, ActivateRequest{opened, "system"});
+    CHECK(earlier().empty());
+    agent.until(State::awaiting_confirm);
+    CHECK(confirm(agent, opened) == State::confirmed);
+    accepted(agent, FinishRequest{opened});
+    CHECK(prepared(agent, {system_of(next)}).earlier.empty());
+  }
+  SECTION("by deploy-rs") {
+    const auto program = world.path("activate-rs");
+    fs::create_symlink(agent_program(), program);
+    const auto result =
+        world.run({program.string(), "activate", next, "--profile-user", "root", "--profile-name",
+                   "system", "--temp-path", "/tmp", "--confirm-timeout", "20", "--auto-rollback"});
+    CHECK(result.succeeded());
+    CHECK(result.err.find("rolled-back, run run-1") != std::string::npos);
+    Conversation agent(world);
+    CHECK(prepared(agent, {system_of(next)}).earlier.empty());
+  }
   SECTION("by its prepare, with the agent that began it") {
     const auto began = world.path("agent-of-then");
     const auto called = world.path("called");

@@ -158,10 +158,19 @@ TEST_CASE("earlier: an end that nobody was told of is kept until it is told") {
     journal.append({.step = Step::closed, .time = c.clock.wall() - std::chrono::hours(25)});
   }
   sweep(c.host);
-  const auto told = tell_earlier(c.host);
+  View opened(1);
+  const auto told = ends_to_tell(opened, c.host);
   REQUIRE(told.size() == 1);
   CHECK(told[0].profiles.at(0).state == State::rollback_failed);
-  CHECK(tell_earlier(c.host).empty());
+  CHECK(ends_to_tell(opened, c.host).size() == 1); // that reply may have been lost
+  sweep(c.host);
+  View other(1);
+  other.apply({.step = Step::request, .request = "activate"});
+  CHECK(ends_to_tell(other, c.host).empty()); // its run was told long ago,
+  note_told(other, c.host);                   // and of another end perhaps
+  CHECK(ends_to_tell(opened, c.host).size() == 1);
+  note_told(opened, c.host);
+  CHECK(ends_to_tell(opened, c.host).empty());
   sweep(c.host);
   CHECK_FALSE(std::filesystem::exists(c.other.folder()));
 }
