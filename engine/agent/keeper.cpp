@@ -10,6 +10,7 @@ namespace belay::agent {
 namespace {
 
 constexpr std::chrono::seconds seen_interval{1};
+constexpr Duration longest_pause = std::chrono::seconds(30);
 
 template <class... Functions> struct Overloaded : Functions... { using Functions::operator()...; };
 template <class... Functions> Overloaded(Functions...) -> Overloaded<Functions...>;
@@ -60,11 +61,18 @@ bool Keeper::is_idle(const std::string& boot) {
   return clock_.now() - last >= options_.idle;
 }
 
+/// What could not even be noted (a full disk) stays where it is, and is looked at again: ever more
+/// seldom, because of a journal that can be written but not synced each attempt leaves a line.
 void Keeper::listen() {
+  if (clock_.now() < listen_at_) {
+    return;
+  }
   try {
     take_requests();
+    pause_ = {};
   } catch (const Error&) {
-    // It could not even be noted (a full disk): the file stays, and is looked at again next turn.
+    pause_ = std::clamp(2 * pause_, options_.interval, longest_pause);
+    listen_at_ = clock_.now() + pause_;
   }
 }
 
@@ -94,12 +102,15 @@ Keeper::Answer Keeper::answer(const RequestBody& body) {
                         [&](const ActivateRequest& request) { return answer_activate(request); },
                         [&](const RevokeRequest& request) { return answer_revoke(request); },
                         [&](const AbandonRequest&) {
-                          transaction_.note(
-                              {.step = Step::abandoned}); // counts from now, also for a script
+                          if (!transaction_.view().abandoned) { // also for a script that runs
+                            transaction_.note_safely({.step = Step::abandoned});
+                          }
                           return Answer{};
                         },
                         [&](const FinishRequest&) {
-                          transaction_.note({.step = Step::finished});
+                          if (!transaction_.view().finished) {
+                            transaction_.note({.step = Step::finished});
+                          }
                           return Answer{};
                         },
                         [](const auto&) {
@@ -132,7 +143,9 @@ Keeper::Answer Keeper::answer_revoke(const RevokeRequest& request) {
   if (view.state == State::prepared && !view.asked) {
     return {"protocol", "this profile was not activated", {}};
   }
-  transaction_.note({.step = Step::revoking, .profile = profile}); // owed from now on
+  if (!view.revoke_asked) {
+    transaction_.note({.step = Step::revoking, .profile = profile}); // owed from now on
+  }
   return {};
 }
 

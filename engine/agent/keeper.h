@@ -64,6 +64,8 @@ private:
   std::deque<RequestBody> accepted_;
   Instant busy_{};    ///< when there was work last, or something to wait for
   Instant look_at_{}; ///< when to ask next whether anybody asks
+  Duration pause_{};  ///< since the last answer that could not be noted
+  Instant listen_at_{};
 };
 
 } // namespace belay::agent

@@ -237,6 +237,56 @@ TEST_CASE("keeper: a revoke is owed once it is accepted") {
   }
 }
 
+TEST_CASE("keeper: a disk that cannot sync does not fill the journal with what is asked once") {
+  Case c;
+  const auto lines = [&](const std::string& step) {
+    const auto text = "\"step\":\"" + step + "\"";
+    int count = 0;
+    for (auto at = c.target.journal_text.find(text); at != std::string::npos;
+         at = c.target.journal_text.find(text, at + 1)) {
+      ++count;
+    }
+    return count;
+  };
+  std::optional<belay::Instant> broken;
+  const auto ask_once = [&](State state, const RequestBody& body) {
+    if (!broken && c.view().profiles[0].state == state) {
+      broken = c.target.clock.now();
+      c.target.sync_broken = true;
+      c.ask(body);
+    }
+  };
+  c.ask(ActivateRequest{"0123456789abcdef", "system"});
+  SECTION("an abandon is obeyed all the same") {
+    c.options.between = [&] {
+      ask_once(State::awaiting_confirm, AbandonRequest{"0123456789abcdef"});
+    };
+    CHECK(c.run() == State::rolled_back);
+    CHECK(c.view().profiles[0].reason == "abandoned");
+    CHECK(c.answer().reason.empty());
+    CHECK(lines("abandoned") == 1);
+  }
+  SECTION("a revoke, which has to be owed, is not accepted") {
+    c.record.profiles[0].wanted.magic_rollback = false;
+    c.options.between = [&] {
+      ask_once(State::confirmed, RevokeRequest{"0123456789abcdef", "system"});
+    };
+    CHECK(c.run() == State::confirmed);
+    CHECK_FALSE(c.view().requests.contains(c.last));
+    CHECK(lines("revoking") > 3); // it is looked at again, for a minute
+    CHECK(lines("revoking") < 20);
+  }
+  SECTION("and is accepted once the disk can") {
+    c.record.profiles[0].wanted.magic_rollback = false;
+    c.options.between = [&] {
+      ask_once(State::confirmed, RevokeRequest{"0123456789abcdef", "system"});
+      c.target.sync_broken = broken && c.target.clock.now() - *broken < seconds(10);
+    };
+    CHECK(c.run() == State::rolled_back);
+    CHECK(c.answer().reason.empty());
+  }
+}
+
 TEST_CASE("keeper: that nobody can tell who asked last is nothing to end of") {
   Case c;
   fs::create_directory(c.files.seen());

@@ -7,6 +7,7 @@
 #include "engine/agent/record.h"
 #include "engine/agent/scripts.h"
 #include "engine/agent/transaction.h"
+#include "engine/base/error.h"
 #include "tests/fakes/fake_clock.h"
 
 #include <functional>
@@ -75,6 +76,7 @@ public:
   bool nix_env_broken = false;
   bool links_broken = false;
   bool unstoppable = false;
+  bool sync_broken = false;              ///< what is written stays, as far as anybody knows
   std::function<void()> before_decision; ///< what happens between a look and the rename
   std::vector<int> switched_to;
 
@@ -118,6 +120,9 @@ public:
     }
     journal_text += line;
     if (is_synced_at_once(entry.step)) {
+      if (sync_broken) {
+        throw Error(ErrorKind::system, "cannot sync the journal");
+      }
       synced = journal_text.size();
     }
     knife.point();
