@@ -83,14 +83,6 @@ std::vector<TransactionFiles> all_transactions(const fs::path& state_directory) 
   return all;
 }
 
-std::optional<Snapshot> snapshot_or_nothing(const TransactionFiles& files, const Clock& clock) {
-  try {
-    return take_snapshot(files, clock);
-  } catch (const std::exception&) { // a record of a version to come: not ours to judge
-    return std::nullopt;
-  }
-}
-
 /// Whether it set a profile of the request to something else, and that was confirmed.
 bool has_deployed_otherwise(const Snapshot& snapshot, const PrepareRequest& request,
                             const Host& host) {
@@ -110,8 +102,7 @@ bool has_deployed_otherwise(const Snapshot& snapshot, const PrepareRequest& requ
 /// The first that is open.
 std::optional<std::pair<TransactionFiles, Snapshot>> find_open(const Host& host) {
   for (const auto& files : all_transactions(host.state_directory)) {
-    if (auto snapshot = snapshot_or_nothing(files, host.clock);
-        snapshot && !snapshot->view.closed) {
+    if (auto snapshot = snapshot_if_known(files, host.clock); snapshot && !snapshot->view.closed) {
       return std::pair(files, std::move(*snapshot));
     }
   }
@@ -121,7 +112,7 @@ std::optional<std::pair<TransactionFiles, Snapshot>> find_open(const Host& host)
 /// One that cannot be read but is being kept: whatever it is doing, we must not do anything beside.
 std::optional<Refusal> held_by_unreadable(const Host& host) {
   for (const auto& files : all_transactions(host.state_directory)) {
-    if (is_locked(files.lock()) && !snapshot_or_nothing(files, host.clock)) {
+    if (is_locked(files.lock()) && !snapshot_if_known(files, host.clock)) {
       return Refusal{"lock-held",
                      "the target is held by transaction " + files.id() +
                          ", whose record cannot be read",
@@ -166,7 +157,7 @@ std::vector<std::pair<TransactionFiles, Snapshot>> untold(const View& opened, co
     return found;
   }
   for (const auto& files : all_transactions(host.state_directory)) {
-    auto snapshot = snapshot_or_nothing(files, host.clock);
+    auto snapshot = snapshot_if_known(files, host.clock);
     if (snapshot && snapshot->view.closed && !snapshot->view.finished &&
         !fs::exists(files.reported())) {
       found.emplace_back(files, std::move(*snapshot));
@@ -220,7 +211,7 @@ std::variant<FileLock, Refusal> take_turn(const Host& host, Orphans orphans) {
 
 std::optional<Refusal> deployed_by_twin(const PrepareRequest& request, const Host& host) {
   for (const auto& files : all_transactions(host.state_directory)) {
-    const auto snapshot = snapshot_or_nothing(files, host.clock);
+    const auto snapshot = snapshot_if_known(files, host.clock);
     if (snapshot && snapshot->record.run == request.run && !snapshot->record.node.empty() &&
         snapshot->record.node != request.node && has_deployed_otherwise(*snapshot, request, host)) {
       auto refusal = held_by(files, *snapshot, host);
@@ -249,7 +240,7 @@ void drop_roots(const TransactionFiles& files) {
 
 void sweep(const Host& host) {
   for (const auto& files : all_transactions(host.state_directory)) {
-    const auto snapshot = snapshot_or_nothing(files, host.clock);
+    const auto snapshot = snapshot_if_known(files, host.clock);
     const bool never_was = !fs::exists(files.record()); // its prepare died: we hold the mutex
     const bool old = snapshot && snapshot->view.closed &&
                      host.clock.wall() - snapshot->view.closed_at >=
@@ -289,11 +280,15 @@ void note_told(const View& opened, const Host& host) {
 
 bool any_open(const fs::path& state_directory) {
   const SystemClock clock;
-  const auto all = all_transactions(state_directory);
-  return std::any_of(all.begin(), all.end(), [&](const auto& files) {
-    const auto snapshot = snapshot_or_nothing(files, clock);
-    return snapshot ? !snapshot->view.closed : is_locked(files.lock());
-  });
+  try {
+    const auto all = all_transactions(state_directory);
+    return std::any_of(all.begin(), all.end(), [&](const auto& files) {
+      const auto snapshot = snapshot_if_known(files, clock);
+      return snapshot ? !snapshot->view.closed : is_locked(files.lock());
+    });
+  } catch (const std::exception&) { // not known: what is armed had better stay
+    return true;
+  }
 }
 
 } // namespace belay::agent

@@ -46,7 +46,7 @@ void note_told(const View& opened, const Host& host);
 /// Removes a transaction's roots; its journal stays.
 void drop_roots(const TransactionFiles& files);
 
-/// Whether any transaction there is not closed.
+/// Whether any transaction there is not closed, or may not be: also where one cannot be read.
 bool any_open(const std::filesystem::path& state_directory);
 
 } // namespace belay::agent

@@ -84,6 +84,9 @@ std::map<int, std::string> NixProfiles::generations(const std::string& profile) 
       found[*number] = real_path(entry->path());
     }
   }
+  if (problem && problem != std::errc::no_such_file_or_directory) {
+    throw Error::from_errno("cannot list the generations of " + profile, problem.value());
+  }
   return found;
 }
 

@@ -31,7 +31,8 @@ class ProfileStore {
 public:
   virtual ~ProfileStore() = default;
   virtual ProfileReading read(const std::string& profile) const = 0;
-  /// Every generation's number and the real path behind it (empty where it leads nowhere).
+  /// Every generation's number and the real path behind it (empty where it leads nowhere). Throws
+  /// Error{system} where their folder cannot be read.
   virtual std::map<int, std::string> generations(const std::string& profile) const = 0;
   virtual Problem set(const std::string& profile, const std::string& path) = 0;
   virtual Problem switch_generation(const std::string& profile, int number) = 0;

@@ -16,6 +16,7 @@
 #include <array>
 #include <cerrno>
 #include <sys/stat.h>
+#include <utility>
 
 namespace belay::agent {
 
@@ -30,11 +31,7 @@ std::optional<Past> find_last(const std::string& profile_path, const Host& host)
   std::optional<Past> last;
   for (const auto& id : list_transactions(host.state_directory)) {
     const TransactionFiles files(host.state_directory, id);
-    std::optional<Snapshot> snapshot;
-    try {
-      snapshot = take_snapshot(files, host.clock);
-    } catch (const Error&) { // of another version: not ours
-    }
+    auto snapshot = snapshot_if_known(files, host.clock);
     if (snapshot && snapshot->record.run == deploy_rs_run &&
         snapshot->record.profiles.at(0).path == profile_path &&
         (!last || snapshot->record.since > last->snapshot.record.since)) {
@@ -68,8 +65,12 @@ void root(const RecordedProfile& profile, const TransactionFiles& files, const H
   if (!tools) {
     throw Error(ErrorKind::nix_missing, "there is no nix-env and nix-store for " + host.user);
   }
-  if (StorePath::parse(profile.generation.path)) {
-    add_root(*tools, host.processes, profile.generation.path, files.folder() / "0/previous");
+  // Both, where what ran was not what the profile had. The roots of its own time may have gone.
+  for (const auto& [path, name] : {std::pair(profile.generation.path, "0/previous"),
+                                   std::pair(profile.reactivate, "running")}) {
+    if (StorePath::parse(path)) {
+      add_root(*tools, host.processes, path, files.folder() / name);
+    }
   }
   try { // this agent is in it
     add_root(*tools, host.processes, profile.wanted.closure, files.folder() / "0/new");

@@ -2,8 +2,11 @@
 #include "engine/agent/restore.h"
 
 #include "engine/agent/scripts.h"
+#include "engine/base/error.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 namespace belay::agent {
 
@@ -14,8 +17,19 @@ bool was_recorded(const RecordedProfile& recorded, int number) {
          recorded.numbers.end();
 }
 
+/// None where that is not to be known (no descriptor to be had, say): nothing may stop the way
+/// back.
+std::map<int, std::string> known_generations(ProfileStore& profiles,
+                                             const RecordedProfile& recorded) {
+  try {
+    return profiles.generations(recorded.path);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 bool means_the_same(ProfileStore& profiles, const RecordedProfile& recorded) {
-  const auto existing = profiles.generations(recorded.path);
+  const auto existing = known_generations(profiles, recorded);
   const auto found = existing.find(*recorded.generation.number);
   return found != existing.end() && found->second == recorded.generation.path;
 }
@@ -57,7 +71,7 @@ Problem restore(ProfileStore& profiles, const RecordedProfile& recorded) {
 
 void remove_our_generations(ProfileStore& profiles, const RecordedProfile& recorded) {
   const auto current = profiles.read(recorded.path).generation.number;
-  for (const auto& [number, path] : profiles.generations(recorded.path)) {
+  for (const auto& [number, path] : known_generations(profiles, recorded)) {
     if (!was_recorded(recorded, number) && path == recorded.closure_path && current != number) {
       // One that stays is untidy, no harm: what counts is which one is current.
       profiles.delete_generation(recorded.path, number);

@@ -4,9 +4,11 @@
 #include "engine/agent/decision.h"
 #include "engine/agent/profile_store.h"
 #include "engine/agent/protocol_json.h"
+#include "engine/base/error.h"
 #include "engine/base/text.h"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace belay::agent {
 
@@ -77,6 +79,17 @@ std::optional<Snapshot> take_snapshot(const TransactionFiles& files, const Clock
   }
   const bool kept = !view.closed && is_locked(files.lock());
   return Snapshot{std::move(*record), std::move(view), kept, std::move(profiles)};
+}
+
+std::optional<Snapshot> snapshot_if_known(const TransactionFiles& files, const Clock& clock) {
+  try {
+    return take_snapshot(files, clock);
+  } catch (const Error& error) {
+    if (error.error_number() != 0 && error.error_number() != ENOENT) { // gone: swept by another
+      throw;
+    }
+    return std::nullopt;
+  }
 }
 
 TransactionStatus status_of(const Snapshot& snapshot) {

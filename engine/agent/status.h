@@ -28,6 +28,10 @@ struct Snapshot {
 /// nullopt where there is no such transaction, or none that was ever complete.
 std::optional<Snapshot> take_snapshot(const TransactionFiles& files, const Clock& clock);
 
+/// As take_snapshot, and nullopt also for what was read and is not of a kind that we know: a record
+/// of a version to come, not ours to judge. What could not be read is not that, and throws.
+std::optional<Snapshot> snapshot_if_known(const TransactionFiles& files, const Clock& clock);
+
 TransactionStatus status_of(const Snapshot& snapshot);
 
 /// For `belay-agent status`: for a person, and for a program (one JSON object).

@@ -142,6 +142,9 @@ std::vector<std::string> list_transactions(const fs::path& state_directory) {
       ids.push_back(name);
     }
   }
+  if (problem && problem != std::errc::no_such_file_or_directory) {
+    throw Error::from_errno("cannot list " + state_directory.string(), problem.value());
+  }
   std::sort(ids.begin(), ids.end());
   return ids;
 }

@@ -87,7 +87,9 @@ std::string identity_of(const std::filesystem::path& directory, const std::strin
 /// An id made by us: 8 to 64 lower-case hex digits, so that it is safe as a file's name.
 bool is_transaction_id(std::string_view text);
 
-/// The ids of all folders in there, sorted. Empty where the state directory does not exist.
+/// The ids of all folders in there, sorted. Empty where the state directory does not exist. Throws
+/// Error{system} where it cannot be read: whoever took that for empty would open a second
+/// transaction beside one that is open.
 std::vector<std::string> list_transactions(const std::filesystem::path& state_directory);
 
 } // namespace belay::agent

@@ -60,8 +60,10 @@ Error::Error(ErrorKind kind, std::string message) : kind_(kind), message_(std::m
 
 Error Error::from_errno(std::string message, int error_number) {
   // std::generic_category, not strerror: it is thread-safe.
-  return Error(ErrorKind::system,
-               std::move(message) + ": " + std::generic_category().message(error_number));
+  Error error(ErrorKind::system,
+              std::move(message) + ": " + std::generic_category().message(error_number));
+  error.error_number_ = error_number;
+  return error;
 }
 
 void Error::add_context(std::string_view context) {

@@ -58,11 +58,15 @@ public:
   ErrorKind kind() const { return kind_; }
   std::string_view reason() const { return reason_of(kind_); }
   const std::string& message() const { return message_; }
+  /// Of an operating-system call, as from_errno was given it; 0 where none failed. What could not
+  /// be read for such a reason is unknown; what was read and makes no sense is known to make none.
+  int error_number() const { return error_number_; }
   const char* what() const noexcept override { return message_.c_str(); }
 
 private:
   ErrorKind kind_;
   std::string message_;
+  int error_number_ = 0;
 };
 
 /// What was caught, as an Error: itself where it is one; else `system` where the operating system

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/agent/record.h"
+#include "engine/agent/transaction_files.h"
 #include "tests/catch.h"
 #include "tests/unit/agent/deploy_rs_world.h"
 
@@ -82,6 +84,28 @@ TEST_CASE("activate-rs: revoke goes back to what that activation replaced") {
                        "--set", two}); // somebody else's: left alone
   CHECK(exit_status(deploy_rs.revoke()) == 1);
   CHECK(deploy_rs.world.system() == two);
+}
+
+TEST_CASE("activate-rs: what ran beside the profile and is gone by now is not taken for back") {
+  if (left_out()) {
+    return;
+  }
+  DeployRs deploy_rs;
+  const auto one = deploy_rs.generation("one"), two = deploy_rs.generation("two");
+  deploy_rs.deploy(one);
+  deploy_rs.deploy(two);
+  for (const auto& id : list_transactions(deploy_rs.world.state_directory())) {
+    const TransactionFiles files(deploy_rs.world.state_directory(), id);
+    auto record = read_record(files.record());
+    REQUIRE(record);
+    record->profiles[0].reactivate =
+        "/nix/store/" + std::string(32, 'a') + "-ran"; // it was collected
+    write_record(files.record(), *record);
+  }
+  const auto result = deploy_rs.revoke();
+  CHECK(exit_status(result) == 1);
+  CHECK(deploy_rs.world.system() == two);
+  CHECK(deploy_rs.ran() == "one:0:0 two:0:0");
 }
 
 TEST_CASE("activate-rs: nothing is taken back by what a state directory says that is not ours") {

@@ -9,6 +9,7 @@
 #include "engine/base/file.h"
 #include "tests/catch.h"
 #include "tests/unit/agent/agent_process.h"
+#include "tests/unit/agent/no_descriptors.h"
 
 #include <filesystem>
 #include <string>
@@ -68,6 +69,28 @@ TEST_CASE("earlier: one that cannot be read does not hide the others") {
   const auto json = describe_all_as_json(c.folder.path(), c.clock);
   CHECK(json.find("run-2") != std::string::npos);
   CHECK(json.find("\"error\"") != std::string::npos);
+}
+
+TEST_CASE("earlier: what cannot be looked at is not taken for nothing") {
+  Case c;
+  std::filesystem::remove_all(c.broken.folder());
+  std::filesystem::remove_all(c.other.folder());
+  CHECK(list_transactions(c.folder.path()).empty());
+  CHECK(list_transactions(c.folder.path() / "missing").empty());
+  CHECK_FALSE(any_open(c.folder.path()));
+  {
+    const test::NoDescriptors full;
+    CHECK_THROWS_AS(list_transactions(c.folder.path()), belay::Error);
+    CHECK(any_open(c.folder.path()));
+  }
+}
+
+TEST_CASE("earlier: a record that cannot be read is not one that we do not know") {
+  Case c;
+  CHECK_FALSE(snapshot_if_known(c.broken, c.clock));
+  CHECK(snapshot_if_known(c.other, c.clock));
+  const test::NoDescriptors full;
+  CHECK_THROWS_AS(snapshot_if_known(c.other, c.clock), belay::Error);
 }
 
 TEST_CASE("earlier: one that cannot be read does not keep the others from recovery") {

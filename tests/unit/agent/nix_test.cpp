@@ -4,8 +4,10 @@
 #include "engine/agent/profile_store.h"
 #include "engine/agent/scripts.h"
 
+#include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "tests/catch.h"
+#include "tests/unit/agent/no_descriptors.h"
 
 #include <fstream>
 #include <sys/stat.h>
@@ -119,6 +121,15 @@ TEST_CASE("profile: a generation can be deleted where none is current") {
   fs::create_symlink("/nix/store/x", f.path("system-1-link"));
   fs::create_symlink("system-1-link", f.path("system"));
   CHECK(profiles.delete_generation(f.path("system"), 1)); // nix-env's to refuse
+}
+
+TEST_CASE("profile: generations that cannot be listed are not none") {
+  Folder f;
+  belay::PosixProcessRunner processes;
+  const NixProfiles profiles({"nix-env", "nix-store"}, processes);
+  CHECK(profiles.generations(f.path("missing/system")).empty());
+  const test::NoDescriptors full;
+  CHECK_THROWS_AS(profiles.generations(f.path("system")), belay::Error);
 }
 
 TEST_CASE("scripts: a wrapped system is told by where its program really stands") {
