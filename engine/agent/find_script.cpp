@@ -33,7 +33,10 @@ bool names_variable(const fs::path& program, std::string_view variable) {
         return true;
       }
     }
-  } catch (const Error&) { // not known: then it had better not be run
+  } catch (const Error& error) { // too large: not known, then it had better not be run
+    if (error.error_number() != 0) {
+      throw;
+    }
   }
   return false;
 }

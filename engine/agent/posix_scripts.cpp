@@ -76,6 +76,15 @@ const char* boot_variable(ScriptCall::Kind kind) {
   return kind == ScriptCall::Kind::boot || kind == ScriptCall::Kind::boot_back ? "1" : "0";
 }
 
+/// Nothing to run, because there is no script, or because there is nothing.
+ScriptResult nothing_of(const std::string& generation) {
+  if (access(generation.c_str(), F_OK) == 0) {
+    return {.end = ScriptResult::End::none};
+  }
+  return {.end = ScriptResult::End::unstarted,
+          .message = Error::from_errno("cannot look at " + generation, errno).message()};
+}
+
 /// A short script should not pay for a long interval: 1, 2, 4 … ms.
 class Pace {
 public:
@@ -144,11 +153,11 @@ std::string PosixScripts::next_mark(const ScriptCall& call) {
 }
 
 ScriptResult PosixScripts::run(const ScriptCall& call) {
-  const auto command = find_script(call.generation, call.kind);
-  if (!command) {
-    return {.end = ScriptResult::End::none};
-  }
   try {
+    const auto command = find_script(call.generation, call.kind);
+    if (!command) {
+      return nothing_of(call.generation);
+    }
     const auto mark = next_mark(call);
     auto result = run_in(containment_, call, *command, mark);
     if (containment_.entered(mark) || !result.emptied) {

@@ -80,7 +80,8 @@ public:
 /// deploy-rs-activate (with BOOT=1) or bin/switch-to-configuration boot, for a dry run
 /// deploy-rs-activate (with DRY_ACTIVATE=1) or bin/switch-to-configuration dry-activate; a
 /// deploy-rs-activate that does not so much as name the variable (deploy-rs before 2021-04 and
-/// 2022-10) would activate, and is not run. nullopt: nothing.
+/// 2022-10) would activate, and is not run. nullopt: nothing. Throws Error{system} where a script
+/// cannot be read.
 struct ScriptCommand {
   std::string program;
   std::string argument; ///< may be empty

@@ -12,7 +12,7 @@ namespace belay::agent {
 
 namespace {
 
-constexpr std::chrono::seconds lock_retry{2};
+constexpr std::chrono::seconds retry_pause{2};
 
 Entry script_end_entry(std::size_t profile, const ScriptResult& result) {
   Entry entry{.step = Step::script_ended, .profile = profile};
@@ -28,6 +28,18 @@ Entry script_end_entry(std::size_t profile, const ScriptResult& result) {
     entry.message = "activation " + describe(result);
   }
   return entry;
+}
+
+/// What ran was not what the profile has.
+bool has_drifted(const RecordedProfile& recorded) {
+  return recorded.reactivate != recorded.generation.path;
+}
+
+/// What kept a script from its start, or from its end, may be over in a moment: somebody else's
+/// lock, no process, memory or descriptor to be had on a host that is just what goes wrong.
+bool may_pass(const ScriptResult& result) {
+  return met_a_lock(result) || result.end == ScriptResult::End::unstarted ||
+         (result.end == ScriptResult::End::lost && result.emptied);
 }
 
 } // namespace
@@ -253,11 +265,11 @@ ScriptCall Transaction::call(std::size_t profile, ScriptCall::Kind kind) const {
             .profile_path = recorded.wanted.closure,
             .limit = recorded.wanted.activation_timeout};
   }
-  // Scripts go by $PROFILE: where what ran was not the profile's, the link would lead them astray.
-  const bool drifted = recorded.reactivate != recorded.generation.path;
+  const bool drifted = has_drifted(recorded);
   return {.kind = kind,
           .profile = profile,
           .generation = back ? recorded.reactivate : recorded.wanted.closure,
+          // Scripts go by $PROFILE, and the link would lead them astray.
           .profile_path = back && drifted ? recorded.reactivate : recorded.path,
           .limit = recorded.wanted.activation_timeout};
 }
@@ -315,7 +327,9 @@ Problem Transaction::reactivate(std::size_t profile) {
   }
   note_safely({.step = Step::reactivating, .profile = profile});
   const auto result = run_patiently(call(profile, backward(profile)));
-  if (result.succeeded() || result.end == ScriptResult::End::none) {
+  const bool inert =
+      result.end == ScriptResult::End::none && !has_drifted(record_.profiles[profile]);
+  if (result.succeeded() || inert) {
     return std::nullopt;
   }
   return "the old generation is back, but " +
@@ -328,8 +342,8 @@ Problem Transaction::reactivate(std::size_t profile) {
 ScriptResult Transaction::run_patiently(const ScriptCall& call) {
   const auto give_up = seams_.clock.now() + foreign_lock_patience;
   auto result = seams_.scripts.run(call);
-  while (met_a_lock(result) && !result.succeeded() && seams_.clock.now() < give_up) {
-    seams_.clock.sleep_until(seams_.clock.now() + lock_retry);
+  while (may_pass(result) && !result.succeeded() && seams_.clock.now() < give_up) {
+    seams_.clock.sleep_until(seams_.clock.now() + retry_pause);
     result = seams_.scripts.run(call);
   }
   return result;

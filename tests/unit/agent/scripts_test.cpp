@@ -97,6 +97,16 @@ TEST_CASE("scripts: one that cannot be started, one that is killed") {
   CHECK_FALSE(result.message.empty());
 }
 
+TEST_CASE("scripts: a generation without a script has none, one that is gone cannot be started") {
+  Case c;
+  const auto call = c.call(20s, ScriptCall::Kind::rollback);
+  CHECK(c.run(call).end == ScriptResult::End::none);
+  fs::remove_all(c.generation);
+  const auto result = c.run(call);
+  CHECK(result.end == ScriptResult::End::unstarted);
+  CHECK(result.message.find(c.generation.string()) != std::string::npos);
+}
+
 TEST_CASE("scripts: the script's own exit decides; a child that it leaves behind goes on") {
   Case c;
   c.script("sleep 300 & echo $! > '" + (c.folder.path() / "pid").string() + "'; exit 0");

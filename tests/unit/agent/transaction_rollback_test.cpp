@@ -107,6 +107,63 @@ TEST_CASE("transaction: an unchanged closure that fails is kept and activated on
   CHECK(c.target.numbered.contains(41));
 }
 
+TEST_CASE("transaction: an old script that cannot be started, or watched, is tried for a minute") {
+  Case c;
+  c.target.outcomes[new_path] = [](const ScriptCall&) { return SimulatedTarget::exited(4); };
+  int tries = 0;
+  SECTION("no process to be had, then no descriptor, then both") {
+    c.target.outcomes[old_path] = [&](const ScriptCall&) {
+      ++tries;
+      return tries == 1   ? ended(ScriptResult::End::unstarted)
+             : tries == 2 ? ended(ScriptResult::End::lost)
+                          : SimulatedTarget::exited(0);
+    };
+    auto transaction = c.begin();
+    transaction.activate(0);
+    CHECK(transaction.view().profiles[0].state == State::rolled_back);
+    CHECK(tries == 3);
+  }
+  SECTION("never") {
+    const auto begin = c.target.clock.now();
+    c.target.outcomes[old_path] = [&](const ScriptCall&) {
+      return ended(ScriptResult::End::unstarted);
+    };
+    auto transaction = c.begin();
+    transaction.activate(0);
+    CHECK(transaction.view().profiles[0].state == State::rollback_failed);
+    CHECK(c.target.clock.now() - begin < std::chrono::seconds(70));
+  }
+  SECTION("something of it runs on") {
+    c.target.outcomes[old_path] = [&](const ScriptCall&) {
+      ++tries;
+      auto result = ended(ScriptResult::End::lost);
+      result.emptied = false;
+      return result;
+    };
+    auto transaction = c.begin();
+    transaction.activate(0);
+    CHECK(transaction.view().profiles[0].state == State::rollback_failed);
+    CHECK(tries == 1);
+  }
+}
+
+TEST_CASE("transaction: without a script a generation is back, but not what ran beside it") {
+  Case c;
+  c.target.outcomes[new_path] = [](const ScriptCall&) { return SimulatedTarget::exited(4); };
+  const auto ran = store_path("ran");
+  for (const auto& path : {old_path, ran}) {
+    c.target.outcomes[path] = [](const ScriptCall&) { return ended(ScriptResult::End::none); };
+  }
+  const bool drifted = GENERATE(false, true);
+  if (drifted) {
+    c.record.profiles[0].reactivate = ran;
+  }
+  auto transaction = c.begin();
+  transaction.activate(0);
+  CHECK(transaction.view().profiles[0].state ==
+        (drifted ? State::rollback_failed : State::rolled_back));
+}
+
 TEST_CASE("transaction: a first generation that fails is removed, nothing is activated again") {
   Case c;
   c.target.link.reset();
