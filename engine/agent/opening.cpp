@@ -263,17 +263,21 @@ std::optional<Refusal> Opening::check_mode(const PrepareRequest::Profile& wanted
   return std::nullopt;
 }
 
-/// What ran may not be what the profile says: then a rollback re-activates what ran.
+/// What ran may not be what the profile says: then a rollback re-activates what ran. Where there is
+/// no generation (a system that was booted over the network) that is all there is to go back to.
 void Opening::note_drift(RecordedProfile& profile) {
   const auto system = nix_state_directory(host_.surroundings.environment) / "profiles" / "system";
+  const bool none = profile.generation.path.empty();
   const auto activated = activated_by(profile.generation.path);
-  if (profile.path == system.string() && !activated.empty() && !record_.running.empty() &&
-      activated != record_.running) {
-    if (profile.wanted.mode == Mode::activate) { // else nothing is done to what runs
-      profile.reactivate = record_.running;
-    }
-    record_.details["drift"] = record_.running + " ran, not " + activated;
+  if (profile.path != system.string() || record_.running.empty() || activated == record_.running ||
+      (activated.empty() && !none)) {
+    return;
   }
+  if (profile.wanted.mode == Mode::activate || none) { // else nothing is done to what runs
+    profile.reactivate = record_.running;
+  }
+  record_.details["drift"] =
+      record_.running + " ran, " + (none ? "of no generation" : "not " + activated);
 }
 
 /// How well this transaction will be looked after, for the event.

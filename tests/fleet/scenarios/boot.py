@@ -99,3 +99,20 @@ def what_ran_was_something_else(fleet):
     run = check.ended(deploy({"web-1": node(web, system("four"))}), 0)
     [lock] = run.select("stage.finished", node="web-1", stage="lock")
     assert "drift" not in lock["data"]["details"], "drift where there is none"
+
+
+@hosts(1)
+def what_ran_had_no_profile(fleet):
+    """A system that was booted over the network: no generation, and yet something to go back to."""
+    [web] = fleet
+    check.ended(deploy({"web-1": node(web, system("one"))}), 0)
+    web.output("sh", "-c", "rm /nix/var/nix/profiles/system*")
+
+    run = check.ended(deploy({"web-1": node(web, system("two", "exit 4\n"))}), 11)
+    [lock] = run.select("stage.finished", node="web-1", stage="lock")
+    assert lock["data"]["details"]["drift"].endswith("-app-one ran, of no generation"), lock
+    check.equal(check.activated(web), "one:switch two:switch one:switch".split(), "scripts")
+    check.equal((running(web), booted(web)), ("one", "one"), "as it was")
+    check.equal(web.run("readlink", "/nix/var/nix/profiles/system")[0], 1, "no link, as before")
+    check.ended(deploy({"web-1": node(web, system("three"))}), 0)
+    check.equal(state(web), ("three", "three", "three"), "what runs, is set, is booted")

@@ -24,6 +24,7 @@ struct Scenario {
   const char* name;
   bool had_generation = true;
   bool straight_link = false; ///< the profile was a link into the store
+  bool only_runs = false;     ///< a system that was booted over the network: it has no generation
   bool unchanged = false;
   bool script_fails = false;
   bool magic = true;
@@ -42,12 +43,17 @@ public:
     if (scenario.straight_link) {
       target_.link = old_path;
       target_.running = target_.boot_default = old_path;
+    } else if (scenario.only_runs) {
+      target_.running = target_.boot_default = old_path;
     } else if (scenario.had_generation) {
       target_.install(40, store_path("older"));
       target_.install(41, scenario.unchanged ? new_path : old_path);
     }
     before_ = {target_.link, target_.numbered, target_.running};
     record_ = record_of(target_.recorded(new_path));
+    if (scenario.only_runs) {
+      record_.profiles[0].reactivate = old_path;
+    }
     record_.profiles[0].wanted.magic_rollback = scenario.magic;
     record_.profiles[0].wanted.boot_after_confirm = scenario.boot_after_confirm;
     record_.profiles[0].wanted.mode = scenario.mode;
@@ -118,8 +124,9 @@ public:
       CHECK((!promised_ || scenario_.revoke));
       CHECK(target_.link == before_.link);
       CHECK(target_.numbered == before_.numbered);
-      CHECK((target_.running == before_.running || !scenario_.had_generation));
-      CHECK((target_.boot_default == before_.running || !scenario_.had_generation));
+      const bool nothing_to_go_back_to = before_.running.empty();
+      CHECK((target_.running == before_.running || nothing_to_go_back_to));
+      CHECK((target_.boot_default == before_.running || nothing_to_go_back_to));
     }
   }
 
@@ -243,6 +250,8 @@ TEST_CASE("replay: every cut ends confirmed and new, or recorded and back") {
       {.name = "first generation fails", .had_generation = false, .script_fails = true},
       {.name = "first generation confirmed", .had_generation = false},
       {.name = "straight link, not confirmed", .straight_link = true, .confirm = false},
+      {.name = "no generation but a system, fails", .only_runs = true, .script_fails = true},
+      {.name = "no generation but a system, not confirmed", .only_runs = true, .confirm = false},
       {.name = "unchanged", .unchanged = true},
       {.name = "unchanged, fails", .unchanged = true, .script_fails = true},
       {.name = "abandoned", .confirm = false, .abandon = true},
