@@ -40,13 +40,21 @@ std::vector<RequestQueue::Dropped> RequestQueue::list() const {
   }
   std::sort(dropped.begin(), dropped.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
-  for (auto& one : dropped) {
-    try {
-      one.body = decode_request(trim(read_file(files_.requests() / one.name, line_limit))).body;
-    } catch (const Error&) { // stays without a body, and is refused
-    }
-  }
+  std::erase_if(dropped, [this](Dropped& one) { return !fill(one); });
   return dropped;
+}
+
+/// False where it cannot be read now: it was taken back, or the machine is out of something.
+bool RequestQueue::fill(Dropped& dropped) const {
+  const auto path = files_.requests() / dropped.name;
+  try {
+    dropped.body = decode_request(trim(read_file(path, line_limit))).body;
+  } catch (const Error& error) { // what is none stays without a body, and is refused
+    std::error_code unknown;
+    const auto size = fs::file_size(path, unknown);
+    return error.kind() == ErrorKind::protocol || (!unknown && size > line_limit);
+  }
+  return true;
 }
 
 bool RequestQueue::is_there(const std::string& name) const {

@@ -25,9 +25,10 @@ public:
 
   struct Dropped {
     std::string name;
-    std::optional<RequestBody> body; ///< nullopt: it cannot be read
+    std::optional<RequestBody> body; ///< nullopt: it is no request
   };
-  /// The keeper's side: what is there, oldest first.
+  /// The keeper's side: what is there, oldest first. What cannot be read now is left out: it may be
+  /// there the next time.
   std::vector<Dropped> list() const;
   bool is_there(const std::string& name) const;
   /// Whether it was there.
@@ -38,6 +39,7 @@ public:
   void touch(Instant now, const std::string& boot) const;
 
 private:
+  bool fill(Dropped& dropped) const;
   TransactionFiles files_;
 };
 

@@ -157,11 +157,31 @@ TEST_CASE("keeper: what cannot be done is refused, in the journal") {
     CHECK(c.answer().reason == "protocol");
   }
   SECTION("a file that is no request") {
-    belay::replace_file(c.files.requests() / "000-x.request", "garbage");
+    const auto text = GENERATE(std::string("garbage"), std::string(line_limit + 1, 'x'));
+    belay::replace_file(c.files.requests() / "000-x.request", text);
     c.last = "000-x.request";
     c.run();
     CHECK(c.answer().reason == "protocol");
   }
+}
+
+TEST_CASE("keeper: a request that cannot be read just now is looked at again") {
+  Case c;
+  c.record.profiles[0].wanted.magic_rollback = false;
+  c.ask(ActivateRequest{"0123456789abcdef", "system"});
+  const auto file = c.files.requests() / c.last;
+  const auto aside = c.folder.path() / "aside";
+  fs::rename(file, aside);
+  fs::create_directory(file); // it is there, and no read succeeds
+  c.options.between = [&] {
+    if (fs::is_directory(file) && ++c.turn == 10) {
+      CHECK(c.view().requests.empty());
+      fs::remove(file);
+      fs::rename(aside, file);
+    }
+  };
+  CHECK(c.run() == State::confirmed);
+  CHECK(c.answer().reason.empty());
 }
 
 TEST_CASE("keeper: a second activate of the same profile changes nothing") {
