@@ -137,8 +137,8 @@ std::optional<ExitCode> class_of(const NodeState& node, const RunState& state) {
   const RunFinished::Node ending = ending_of(node, state);
   if (is_state_unknown(node, ending, state))
     return ExitCode::state_unknown;
-  if (ending.reason == reasons::superseded) // not back where it was: not cleanly rolled back
-    return ExitCode::failed;
+  if (ending.reason == reasons::superseded || ending.reason == reasons::verify_failed)
+    return ExitCode::failed; // somebody else's by now: not back where it was, whatever else is
   if (was_rolled_back(node)) // cleanly, unless one of its profiles was to stay
     return node.finished && node.finished->changed ? ExitCode::failed : ExitCode::rolled_back;
   switch (ending.outcome) {

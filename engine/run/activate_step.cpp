@@ -36,15 +36,20 @@ struct Confirmed {
   bool changed;
 };
 
-/// What became of the profiles that this node had confirmed before one of it failed; `kept`: of
-/// those whose autoRollback is off, some were changed.
-void take_back(NodeResult& result, const RevokeResult& revoked, bool kept) {
+/// What stays as it is now, whatever goes back.
+struct Staying {
+  bool changed;   ///< a profile is another one than before
+  bool confirmed; ///< the one that failed, which failed after that
+};
+
+/// What became of the profiles that this node had confirmed before one of it failed.
+void take_back(NodeResult& result, const RevokeResult& revoked, const Staying& staying) {
   result.rollback = std::max(result.rollback, revoked.rollback);
   std::string reason, message;
   const auto outcome = judge_revoked(revoked, reason, message);
   if (outcome == Outcome::failure) { // all back: the failure stays what it was
-    result.changed = kept;
-    result.confirmed = false;
+    result.changed = staying.changed;
+    result.confirmed = staying.confirmed;
     return;
   }
   result.outcome = outcome;
@@ -84,7 +89,7 @@ NodeResult activate_node(const Contact& contact, const plan::Node& node, NodeInd
         }
         if (!request.profiles.empty()) {
           take_back(result, revoke(contact, node, link, request, stages, context.abandon()),
-                    !kept.empty());
+                    {!kept.empty() || (ended.confirmed && ended.changed), ended.confirmed});
         }
         if (!kept.empty()) {
           result.message +=

@@ -231,6 +231,9 @@ public:
                                         const ssh::RetrySink&, const Wait& wait) override {
     const std::lock_guard lock(world_.mutex);
     wait.cancel.throw_if_cancelled();
+    if (wait.expired()) {
+      throw Error(ErrorKind::unreachable, address.hostname + ": no time is left");
+    }
     const auto& options = address.ssh_opts;
     const auto port = std::find(options.begin(), options.end(), "-p");
     const auto name =

@@ -105,6 +105,8 @@ TEST_CASE("the verdict of nodes") {
   green_but_rolled_back.rollback = Rollback::succeeded;
   NodeCase partly_back = back;
   partly_back.changed = true;
+  const NodeCase confirmed_and_replaced =
+      node(Outcome::failure, "verify-failed", Reached::activation, Rollback::succeeded);
   NodeCase failed_rollback = back;
   failed_rollback.rollback = Rollback::failed;
   const NodeCase unanswered = node(Outcome::error, "unreachable", Reached::lost_activation);
@@ -124,6 +126,11 @@ TEST_CASE("the verdict of nodes") {
       {"failed and left as it is", {good, left}, "", 10, Outcome::failure},
       {"rolled back and left as it is", {back, left}, "", 11, Outcome::failure},
       {"rolled back, but for a profile that stays", {good, partly_back}, "", 10, Outcome::failure},
+      {"rolled back, but for a profile that was confirmed and is somebody else's now",
+       {good, confirmed_and_replaced},
+       "",
+       10,
+       Outcome::failure},
       {"state unknown", {good, back, lost, away}, "", 12, Outcome::error},
       {"a failed rollback", {failed_rollback}, "", 12, Outcome::error},
       {"a failed rollback by its reason", {rollback_failed}, "", 12, Outcome::error},

@@ -38,6 +38,26 @@ TEST_CASE("when the second profile fails the first one of the node goes back too
   CHECK(harness.rollbacks().size() == 2);
 }
 
+TEST_CASE(
+    "when the second profile was confirmed and is somebody else's, the node is not as it was") {
+  StepHarness harness({.profiles = {"app", "system"}});
+  harness.on_tell = [&](const belay::event::Draft& draft) {
+    if (std::holds_alternative<belay::event::StageStarted>(draft.payload) &&
+        draft.subject.profile == "system" && draft.subject.stage == belay::event::Stage::verify) {
+      harness.host().generations["system"].push_back("/nix/store/somebody-elses");
+    }
+  };
+  harness.bring_over();
+  const auto result = harness.step(StepKind::activate);
+  CHECK(result.outcome == Outcome::failure);
+  CHECK(result.reason == "verify-failed");
+  CHECK(result.rollback == Rollback::succeeded); // of the first one
+  CHECK(result.changed);
+  CHECK(result.confirmed);
+  CHECK(current(harness, "app") == StepHarness::old_closure("app"));
+  CHECK(current(harness, "system") == "/nix/store/somebody-elses");
+}
+
 TEST_CASE("without autoRollback what was confirmed before stays, and that is said") {
   StepHarness harness({.profiles = {"system", "app"}, .auto_rollback = false});
   script(harness, {.exit_status = 1}, "app");
