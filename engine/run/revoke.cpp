@@ -25,12 +25,22 @@ Duration longest_revoke(const Contact& contact, const plan::Profile& profile) {
          revoke_slack;
 }
 
+/// What the target may know of a revocation.
+enum class Word {
+  unsaid,  ///< nothing
+  said,    ///< it was asked; whether it heard is not known
+  answered ///< it has begun
+};
+
 /// Asks the target to take the profile back. A repeated request may be refused after the first one
 /// was obeyed, and the agent may fail after it passed one on: the state decides. Throws the refusal
 /// where nothing has begun.
-void demand_back(Follow& follow, const Owner& owner, const plan::Profile& profile,
-                 const Wait& wait) {
+void demand_back(Follow& follow, const Owner& owner, const plan::Profile& profile, const Wait& wait,
+                 Word& word) {
   follow.forget();
+  follow.ensure_link(wait);
+  wait.cancel.throw_if_cancelled();
+  word = std::max(word, Word::said); // from here on its answer may be what gets lost
   const auto reply = follow.request(agent::RevokeRequest{owner.transaction, profile.name}, wait);
   if (const auto* refusal = std::get_if<agent::Refusal>(&reply)) {
     follow.ask(wait);
@@ -38,15 +48,15 @@ void demand_back(Follow& follow, const Owner& owner, const plan::Profile& profil
       throw error_of(*refusal);
     }
   }
+  word = Word::answered;
 }
 
-/// Takes one profile back and follows it to its end; `accepted` once the target has begun.
+/// Takes one profile back and follows it to its end.
 agent::ProfileStatus revoke_one(Follow& follow, const Owner& owner, const plan::Profile& profile,
-                                const Wait& wait, bool& accepted) {
+                                const Wait& wait, Word& word) {
   agent::ProfileStatus status;
   do { // a request that was lost with its connection is made again
-    demand_back(follow, owner, profile, wait);
-    accepted = true;
+    demand_back(follow, owner, profile, wait, word);
     status = follow.until([](const auto& s) { return is_final(s.state); }, wait);
   } while (status.state == State::confirmed && !wait.expired());
   return status;
@@ -78,17 +88,30 @@ void tell_superseded(NodeStages& stages, const plan::Profile& profile, RevokeRes
   stages.finish(profile, event::Stage::rollback, std::move(done), result.superseded);
 }
 
+std::string left_text(const plan::Profile& profile, Word word) {
+  switch (word) {
+  case Word::unsaid:
+    break;
+  case Word::said:
+    return "the target was asked to take profile " + profile.name +
+           " back and has not said yet that it does; it goes on by itself if it has heard it";
+  case Word::answered:
+    return "the target is taking profile " + profile.name + " back by itself";
+  }
+  return "profile " + profile.name + " is confirmed and stays";
+}
+
 /// The run's patience ended first. The target goes on by itself where it has begun.
-void tell_cancelled(NodeStages& stages, const plan::Profile& profile, const Wait& wait,
-                    bool accepted, RevokeResult& result) {
+void tell_cancelled(NodeStages& stages, const plan::Profile& profile, const Wait& wait, Word word,
+                    RevokeResult& result) {
+  const bool left = word != Word::unsaid;
   event::StageFinished done;
   done.outcome = event::Outcome::cancelled;
-  done.reason = accepted ? event::reasons::left_to_target : reason_of(ErrorKind::cancelled);
-  if (accepted) {
+  done.reason = left ? event::reasons::left_to_target : reason_of(ErrorKind::cancelled);
+  if (left) {
     result.decides_by = format_time(SystemClock().wall() + wait.left());
   }
-  result.cancelled = accepted ? "the target is taking profile " + profile.name + " back by itself"
-                              : "profile " + profile.name + " is confirmed and stays";
+  result.cancelled = left_text(profile, word);
   stages.start(profile, event::Stage::rollback);
   stages.finish(profile, event::Stage::rollback, std::move(done), result.cancelled);
 }
@@ -111,11 +134,11 @@ RevokeResult revoke(const Contact& contact, const plan::Node& node, NodeLink& li
   RevokeResult result;
   std::for_each(request.profiles.rbegin(), request.profiles.rend(), [&](const auto* profile) {
     const auto wait = Wait::at_most(longest_revoke(contact, *profile), cancel);
-    bool accepted = false;
+    Word word = Word::unsaid;
     try {
       auto& owner = link.owner_of(*profile);
       Follow follow(contact, node, link, *profile, stages);
-      auto status = revoke_one(follow, owner, *profile, wait, accepted);
+      auto status = revoke_one(follow, owner, *profile, wait, word);
       if (status.state == State::superseded) {
         return tell_superseded(stages, *profile, result);
       }
@@ -130,7 +153,7 @@ RevokeResult revoke(const Contact& contact, const plan::Node& node, NodeLink& li
     } catch (const std::exception& caught) {
       const auto error = as_error(caught);
       if (error.kind() == ErrorKind::cancelled) {
-        tell_cancelled(stages, *profile, wait, accepted, result);
+        tell_cancelled(stages, *profile, wait, word, result);
       } else {
         tell_unknown(stages, *profile, error, result);
       }

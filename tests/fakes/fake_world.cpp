@@ -284,6 +284,9 @@ agent::ReplyBody FakeWorld::handle(FakeHost& host, const std::string& place,
     } else {
       roll_back(host, transaction, profile, "revoked", tell);
     }
+    if (host.on_revoke) {
+      host.on_revoke();
+    }
     if (host.fails_after_revoke) {
       return agent::Refusal{"system", "out of file descriptors", {}};
     }

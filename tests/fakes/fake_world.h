@@ -65,9 +65,10 @@ struct FakeHost {
   int states_refused = 0;            ///< so many of the next questions for the state, with "system"
   bool keeps_log = true;             ///< else it refuses to tell any
   bool fails_after_revoke = false;   ///< it obeys, and its reply is a refusal
-  bool confirms_by_itself = false;   ///< as if a confirmation had won whose reply was lost
-  int refused_logins = 0;            ///< so many of the next confirm logins
-  std::string login_exception = {};  ///< of each confirm login: one that is no Error; empty = none
+  std::function<void()> on_revoke = {}; ///< it has been asked to, and has not answered yet
+  bool confirms_by_itself = false;      ///< as if a confirmation had won whose reply was lost
+  int refused_logins = 0;               ///< so many of the next confirm logins
+  std::string login_exception = {}; ///< of each confirm login: one that is no Error; empty = none
   std::string log = "what the host did\n"; ///< of each transaction
   std::size_t log_part = 7;                ///< bytes of it that go into one reply
   int log_requests = 0;

@@ -66,6 +66,34 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a run that ends while a confirmed profile is taken back says how far that came") {
+  StepHarness harness;
+  harness.bring_over();
+  REQUIRE(harness.step(StepKind::activate).outcome == Outcome::success);
+  const auto lose_contact = [&] {
+    ++harness.host().epoch;
+    harness.abandon.cancel();
+  };
+  SECTION("the target was asked, and its answer is lost") {
+    harness.host().on_revoke = lose_contact;
+    const auto result = harness.step(StepKind::rollback);
+    CHECK(result.outcome == Outcome::cancelled);
+    CHECK(result.reason == "left-to-target");
+    CHECK_FALSE(result.decides_by.empty());
+    CHECK(result.message.starts_with("the target was asked to take profile system back"));
+    CHECK(current(harness) == StepHarness::old_closure("system"));
+  }
+  SECTION("nobody could ask it") {
+    lose_contact();
+    const auto result = harness.step(StepKind::rollback);
+    CHECK(result.outcome == Outcome::cancelled);
+    CHECK(result.reason == "cancelled");
+    CHECK(result.decides_by.empty());
+    CHECK(result.message == "profile system is confirmed and stays");
+    CHECK(current(harness) == StepHarness::new_closure("system"));
+  }
+}
+
 TEST_CASE("a target that confirmed before it was told to decide alone keeps the new profile") {
   StepHarness harness;
   script(harness, {.drops_connections = true, .meanwhile = [&] { harness.abandon.cancel(); }});
