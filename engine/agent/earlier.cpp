@@ -150,16 +150,26 @@ bool is_untold(const TransactionFiles& files, const Snapshot& snapshot) {
   return !snapshot.view.finished && something_happened(snapshot) && !fs::exists(files.reported());
 }
 
+/// What cannot be read just now: the transaction that is open does not depend on it.
+template <class Read> auto or_nothing(const Read& read) -> decltype(read()) {
+  try {
+    return read();
+  } catch (const std::exception&) {
+    return {};
+  }
+}
+
 /// None once the run that has opened `opened` has asked for anything to be done.
 std::vector<std::pair<TransactionFiles, Snapshot>> untold(const View& opened, const Host& host) {
   std::vector<std::pair<TransactionFiles, Snapshot>> found;
   if (opened.closed || !opened.requests.empty()) {
     return found;
   }
-  for (const auto& files : all_transactions(host.state_directory)) {
-    auto snapshot = snapshot_if_known(files, host.clock);
+  std::error_code unknown;
+  for (const auto& files : or_nothing([&] { return all_transactions(host.state_directory); })) {
+    auto snapshot = or_nothing([&] { return snapshot_if_known(files, host.clock); });
     if (snapshot && snapshot->view.closed && !snapshot->view.finished &&
-        !fs::exists(files.reported())) {
+        !fs::exists(files.reported(), unknown)) {
       found.emplace_back(files, std::move(*snapshot));
     }
   }

@@ -181,12 +181,16 @@ TEST_CASE("earlier: an end that nobody was told of is kept until it is told") {
     journal.append({.step = Step::closed, .time = c.clock.wall() - std::chrono::hours(25)});
   }
   sweep(c.host);
+  REQUIRE(std::filesystem::exists(c.other.folder()));
   View opened(1);
+  const TransactionFiles unreadable{c.folder.path(), "00000000000000ab"};
+  std::filesystem::create_directory(unreadable.folder());
+  std::filesystem::copy_file(c.other.record(), unreadable.record());
+  std::filesystem::create_directory(unreadable.journal());
   const auto told = ends_to_tell(opened, c.host);
   REQUIRE(told.size() == 1);
   CHECK(told[0].profiles.at(0).state == State::rollback_failed);
   CHECK(ends_to_tell(opened, c.host).size() == 1); // that reply may have been lost
-  sweep(c.host);
   View other(1);
   other.apply({.step = Step::request, .request = "activate"});
   CHECK(ends_to_tell(other, c.host).empty()); // its run was told long ago,
@@ -194,6 +198,7 @@ TEST_CASE("earlier: an end that nobody was told of is kept until it is told") {
   CHECK(ends_to_tell(opened, c.host).size() == 1);
   note_told(opened, c.host);
   CHECK(ends_to_tell(opened, c.host).empty());
+  std::filesystem::remove_all(unreadable.folder());
   sweep(c.host);
   CHECK_FALSE(std::filesystem::exists(c.other.folder()));
 }
