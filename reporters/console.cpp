@@ -55,7 +55,8 @@ std::string where(const event::Subject& subject) {
 
 } // namespace
 
-ConsoleReporter::ConsoleReporter(WriteLine write_line) : write_line_(std::move(write_line)) {}
+ConsoleReporter::ConsoleReporter(WriteLine write_line, const ConsoleOptions& options)
+    : write_line_(std::move(write_line)), options_(options) {}
 
 /// What CI systems would take for a command of theirs is made harmless.
 void ConsoleReporter::say(const ConsoleLine& line) const {
@@ -259,7 +260,8 @@ void ConsoleReporter::stage_finished(const Event& event, const RunState& state) 
   const auto ended = std::get<event::StageFinished>(event.payload).outcome;
   if (ended == Outcome::success && *event.subject.stage != Stage::rollback) {
     const ProfileState& last = node->profiles.back();
-    if (last.name == event.subject.profile && !last.stages.empty() && is_good(end_of(*node, last)))
+    if (!options_.only_ended && last.name == event.subject.profile && !last.stages.empty() &&
+        is_good(end_of(*node, last)))
       say_node(*node, event.time);
   } else if ((ended == Outcome::failure || ended == Outcome::error) &&
              !may_roll_back(*event.subject.stage)) {

@@ -20,11 +20,20 @@
 
 namespace belay::reporters {
 
+struct ConsoleOptions {
+  bool live = false;    ///< on a terminal: what goes on, as lines that move (live_console.h)
+  bool colours = false; ///< of the live one; the plain one never has any
+  /// Of a run that may have been killed: a node that went well has its line when its own end was
+  /// told, not when its stages are through. It may have been about to be taken back.
+  bool only_ended = false;
+};
+
 class ConsoleReporter final : public Reporter {
 public:
-  explicit ConsoleReporter(WriteLine write_line);
+  explicit ConsoleReporter(WriteLine write_line, const ConsoleOptions& options = {});
 
   std::string name() const override { return "console"; }
+  /// A run.finished that `state` does not have is the end of the events of a run that was killed.
   void report(const event::Event& event, const event::RunState& state) override;
 
 private:
@@ -50,6 +59,7 @@ private:
   void stage_finished(const event::Event& event, const event::RunState& state);
 
   WriteLine write_line_;
+  ConsoleOptions options_;
   Table table_;
   std::optional<WallTime> builds_since_;
   WallTime builds_until_{};
@@ -63,11 +73,6 @@ class Console : public Reporter {
 public:
   /// About the program itself ("reporter … was switched off"); clean. The thread that reports.
   virtual void say(const std::string& line) = 0;
-};
-
-struct ConsoleOptions {
-  bool live = false;    ///< on a terminal: what goes on, as lines that move (live_console.h)
-  bool colours = false; ///< of the live one; the plain one never has any
 };
 
 /// Writes to stderr. A pipe or terminal that nobody reads delays nobody: its lines wait in a queue

@@ -45,8 +45,13 @@ private:
 /// Never fails: where a failure would be told is the very descriptor that cannot be written.
 class DescriptorConsole final : public Console {
 public:
-  explicit DescriptorConsole(OutputTarget output)
-      : sink_(std::make_shared<LineSink>(std::move(output))), logger_("console", sink_) {
+  DescriptorConsole(OutputTarget output, const ConsoleOptions& options)
+      : sink_(std::make_shared<LineSink>(std::move(output))), logger_("console", sink_),
+        console_(
+            [this](const ConsoleLine& line) {
+              logger_.log(spdlog::level::info, "{}", line.text());
+            },
+            options) {
     logger_.set_error_handler([](const std::string&) {}); // the usual one writes to stderr
   }
   /// For who does not call finish(): a saved run that is told again, a run that never began.
@@ -74,8 +79,7 @@ public:
 private:
   std::shared_ptr<LineSink> sink_;
   spdlog::logger logger_;
-  ConsoleReporter console_{
-      [this](const ConsoleLine& line) { logger_.log(spdlog::level::info, "{}", line.text()); }};
+  ConsoleReporter console_;
   bool finished_ = false;
 };
 
@@ -93,7 +97,7 @@ std::unique_ptr<Console> make_console_reporter(OutputTarget output, const Consol
   if (options.live && ::isatty(fd) == 1)
     return std::make_unique<LiveConsole>(std::move(output), real_terminal(fd),
                                          LiveScreenOptions{options.colours});
-  return std::make_unique<DescriptorConsole>(std::move(output));
+  return std::make_unique<DescriptorConsole>(std::move(output), options);
 }
 
 std::unique_ptr<Console> make_console_reporter(const ConsoleOptions& options) {

@@ -198,6 +198,11 @@ ProfileEnd end_of(const NodeState& node, const ProfileState& profile) {
                                                                      : ProfileEnd::deployed;
 }
 
+ProfileEnd final_end_of(const NodeState& node, const ProfileState& profile) {
+  const ProfileEnd end = end_of(node, profile);
+  return is_good(end) && !node.finished ? ProfileEnd::open : end;
+}
+
 std::string sentence_of(std::string_view reason) {
   if (reason == event::reasons::fail_fast)
     return "another node failed first";

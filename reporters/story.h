@@ -36,6 +36,8 @@ bool is_good(ProfileEnd end);
 bool is_bad(ProfileEnd end);
 
 ProfileEnd end_of(const event::NodeState& node, const event::ProfileState& profile);
+/// As end_of, once the run is over: nothing is good of a node whose own end nobody told.
+ProfileEnd final_end_of(const event::NodeState& node, const event::ProfileState& profile);
 
 /// The stage that ended badly; nullptr where none did.
 const event::StageState* broken_stage(const event::ProfileState& profile);

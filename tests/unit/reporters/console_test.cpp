@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reporters/console.h"
 
+#include "engine/base/text.h"
 #include "tests/catch.h"
 #include "tests/unit/reporters/sample_events.h"
 
@@ -48,6 +49,39 @@ TEST_CASE("a node is told when it is verified, and not again when it ends") {
   CHECK(console.count("deployed") == 1);
   console(node_end(Outcome::success), {"web-1", "", {}, 0});
   CHECK(console.count("deployed") == 1);
+}
+
+TEST_CASE("of a run that was killed no node is called good before its own end was told") {
+  std::vector<std::string> lines;
+  ConsoleReporter console([&](const ConsoleLine& line) { lines.push_back(line.text()); },
+                          {.only_ended = true});
+  event::RunState state;
+  const auto tell = [&](event::Payload payload, const event::Subject& subject = {}) {
+    const auto told = sample(std::move(payload), subject);
+    fold(state, told);
+    console.report(told, state);
+  };
+  tell(plan_of({"web-1", "web-2"}));
+  for (const std::string node : {"web-1", "web-2"})
+    for (const Stage stage : all_stages)
+      tell(stage_end(Outcome::success), {node, "system", stage, 0});
+  tell(node_end(Outcome::success), {"web-1", "", {}, 0});
+  const auto verdict = judge(state);
+  event::RunFinished end;
+  end.outcome = verdict.outcome;
+  end.exit_code = verdict.exit_code;
+  end.counts = verdict.counts;
+  console.report(sample(std::move(end)), state);
+  const std::string text = join(lines, "\n");
+  INFO(text);
+  const auto has = [&](const std::string& part) { return text.find(part) != std::string::npos; };
+  CHECK(std::count_if(lines.begin(), lines.end(),
+                      [](const std::string& line) { return line.ends_with("deployed"); }) == 1);
+  CHECK(has("CUT OFF   the events end before the run does"));
+  CHECK(has("1 deployed, 1 failed"));
+  CHECK(has("exit 12 (state-unknown)"));
+  CHECK(has(" web-2/system  the run ended without a word about it; its state is not known"));
+  CHECK_FALSE(has(" web-1/system  "));
 }
 
 TEST_CASE("a node that is taken back later gets a second line") {
