@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/file.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace belay::ssh {
@@ -35,11 +36,23 @@ std::string line_number(const std::string& comment) {
   return "?";
 }
 
+// accept-new promises that the key is known from now on; a run that cannot keep that does not
+// begin.
+[[noreturn]] void refuse_unwritten(const std::filesystem::path& path, const std::string& why) {
+  throw Error(ErrorKind::system,
+              "the new host key cannot be written to " + path.string() + " (" + why +
+                  "); make that writable, set UserKnownHostsFile (/dev/null writes none down), or "
+                  "pin hostKey in the plan");
+}
+
 void append_line(const std::filesystem::path& path, const std::string& line) {
-  std::filesystem::create_directories(path.parent_path());
+  std::error_code failed;
+  std::filesystem::create_directories(path.parent_path(), failed);
+  if (failed)
+    refuse_unwritten(path, failed.message());
   const UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!fd)
-    throw Error::from_errno("writing " + path.string(), errno);
+    refuse_unwritten(path, std::generic_category().message(errno));
   flock(fd.get(), LOCK_EX);
   char last = '\n';
   if (const auto size = lseek(fd.get(), 0, SEEK_END); size > 0)

@@ -166,6 +166,26 @@ TEST_CASE("accept-new writes an unknown host down once") {
   another_run.connect(address);
 }
 
+TEST_CASE("accept-new that cannot write a host down names the file, and what to do") {
+  Host host("accept-new");
+  if (host.client.choice == TransportChoice::openssh)
+    return; // the program goes on, and only says so
+  belay::replace_file(host.sshd.directory() / "no-folder", "");
+  auto address = host.address();
+  std::string file = host.sshd.directory().string() + "/no-folder/.ssh/known_hosts";
+  SECTION("since its folder cannot be made") {}
+  SECTION("nor the file in it") {
+    std::filesystem::create_directory(host.sshd.directory() / "a-folder");
+    file = host.sshd.directory().string() + "/a-folder";
+  }
+  address.ssh_opts.insert(address.ssh_opts.begin(), {"-o", "UserKnownHostsFile=" + file});
+  const auto error = error_of([&] { host.client.connect(address); });
+  INFO(error.message());
+  CHECK(error.kind() == ErrorKind::system);
+  CHECK(holds(error.message(), "cannot be written to " + file + " ("));
+  CHECK(holds(error.message(), "hostKey"));
+}
+
 TEST_CASE("accept-new hashes the name where ssh_config says so") {
   Host host("accept-new");
   auto address = host.address();
