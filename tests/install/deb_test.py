@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 
 import place
@@ -88,6 +89,13 @@ def make_package(build, work):
     return package
 
 
+def require_namespaces():
+    tried = subprocess.run([*OFFLINE, "mount", "-t", "tmpfs", "none", "/run"], text=True,
+                           check=False, stdin=subprocess.DEVNULL, capture_output=True)
+    if tried.returncode != 0:
+        place.leave_out(f"no namespaces of its own: {tried.stderr.strip()}")
+
+
 TESTS = [installs_runs_and_goes]
 
 
@@ -97,6 +105,7 @@ def main():
     if os.geteuid() != 0:
         place.leave_out("only root can install a package")
     if INSIDE not in os.environ:
+        require_namespaces()
         os.environ[INSIDE] = "yes"
         os.execvp(OFFLINE[0], [*OFFLINE, sys.executable, *sys.argv])
     with place.folder() as work:

@@ -69,6 +69,9 @@ def _require_namespaces():
     for program in ["ip", "unshare", "nsenter", "pivot_root", "sshd", "nix", "ssh-keygen"]:
         if not shutil.which(program, path=SYSTEM_PATH):
             leave_out(f"there is no {program}; tests/run.sh installs it")
+    for file in ["/etc/passwd", "/etc/hosts"]:  # over which the world's own are put
+        if not os.path.exists(file):
+            leave_out(f"this machine has no {file}")
     attempt = ["unshare", *NAMESPACES, "--fork", "--mount-proc", "sh", "-c",
                "mount -t tmpfs none /run && ip link add belay-probe type bridge"]
     tried = subprocess.run(attempt, capture_output=True, text=True, check=False)
