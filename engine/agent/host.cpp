@@ -94,8 +94,9 @@ Host look_around(std::optional<std::filesystem::path> state_directory, ProcessRu
 }
 
 std::optional<std::string> agent_of(const TransactionFiles& files) {
+  // Where the root leads: a unit or a process by the root's own name outlives the folder.
   std::error_code none;
-  const auto kept = std::filesystem::read_symlink(files.folder() / "agent", none);
+  const auto kept = std::filesystem::canonical(files.folder() / "agent", none);
   return !none && access(kept.c_str(), X_OK) == 0 ? std::optional(kept.string()) : std::nullopt;
 }
 
