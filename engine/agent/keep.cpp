@@ -24,6 +24,9 @@ namespace {
 constexpr std::chrono::seconds lock_limit{5};
 constexpr std::chrono::seconds disarm_limit{20};
 constexpr std::chrono::seconds restart_pause{1};
+// As long as most_keepers_in_vain take. A recover waits less: at boot the next one waits for it.
+constexpr auto keep_patience = most_keepers_in_vain * restart_pause;
+constexpr std::chrono::seconds recover_patience{30};
 constexpr int most_recoveries = 5; // of one transaction: at boot nobody else would try again
 
 std::unique_ptr<Containment> make_containment(const TransactionFiles& files, const Record& record,
@@ -49,10 +52,62 @@ void disarm_unless_open(const std::filesystem::path& state_directory) {
 
 /// After the end: what the transaction needed is given back.
 void conclude(const TransactionFiles& files, const View& view) {
-  if (view.finished) {
-    drop_roots(files);
+  try {
+    if (view.finished) {
+      drop_roots(files);
+    }
+    disarm_unless_open(files.state_directory());
+  } catch (const std::exception& error) { // an end is an end: nobody is to be started for the rest
+    std::fprintf(stderr, "belay-agent: %s\n", error.what());
   }
-  disarm_unless_open(files.state_directory());
+}
+
+/// What is wrong with the machine may pass, what is wrong with a text does not.
+bool may_pass(const std::exception& error) {
+  const auto* ours = dynamic_cast<const Error*>(&error);
+  return ours == nullptr || ours->error_number() != 0;
+}
+
+template <class Function>
+auto patiently(KeeperVerb verb, Clock& clock, const Function& function) -> decltype(function()) {
+  const auto until =
+      clock.now() + (verb == KeeperVerb::keep ? keep_patience : Duration(recover_patience));
+  for (;;) {
+    try {
+      return function();
+    } catch (const std::exception& error) {
+      if (!may_pass(error) || clock.now() >= until) {
+        throw;
+      }
+    }
+    clock.sleep_until(clock.now() + restart_pause);
+  }
+}
+
+/// What a keeper has in hand before it can note that it lives. A keeper that died of an error on
+/// the way here would be begun anew each second, and counted by nobody: they are waited out.
+struct Begun {
+  Record record;
+  std::optional<FileLock> lock;
+  std::unique_ptr<JournalFile> journal;
+  std::vector<Entry> entries;
+};
+
+/// nullopt where there is no such transaction.
+std::optional<Begun> begin(const TransactionFiles& files, KeeperVerb verb, Clock& clock) {
+  auto record = patiently(verb, clock, [&] { return read_record(files.record()); });
+  if (!record) {
+    return std::nullopt;
+  }
+  Begun begun{std::move(*record), {}, {}, {}};
+  begun.lock = patiently(
+      verb, clock, [&] { return FileLock::acquire(files.lock(), Wait::at_most(lock_limit)); });
+  if (begun.lock) {
+    begun.entries = patiently(verb, clock, [&] { return read_journal(files.journal()); });
+    begun.journal =
+        patiently(verb, clock, [&] { return std::make_unique<JournalFile>(files.journal()); });
+  }
+  return begun;
 }
 
 NixTools tools_for(const Record& record) {
@@ -68,10 +123,10 @@ void reap_orphans() {
   }
 }
 
-void keep_open(const TransactionFiles& files, const Record& record, KeeperVerb verb,
+void keep_open(const TransactionFiles& files, const Begun& begun, KeeperVerb verb,
                ProcessRunner& processes, Clock& clock) {
+  const auto& record = begun.record;
   record.surroundings.restore();
-  JournalFile journal(files.journal());
   CanaryDecisions decisions(files, record);
   NixProfiles profiles(tools_for(record), processes);
   const auto containment = make_containment(files, record, processes);
@@ -82,8 +137,8 @@ void keep_open(const TransactionFiles& files, const Record& record, KeeperVerb v
                            listener->listen();
                          }
                        }});
-  Transaction transaction(record, View(record.profiles.size(), read_journal(files.journal())),
-                          {journal, decisions, profiles, scripts, clock, boot_id()});
+  Transaction transaction(record, View(record.profiles.size(), begun.entries),
+                          {*begun.journal, decisions, profiles, scripts, clock, boot_id()});
   Keeper keeper(
       record, files, transaction, clock,
       {.mode = verb == KeeperVerb::keep ? Keeper::Mode::serve_requests : Keeper::Mode::recover,
@@ -96,16 +151,22 @@ void keep_open(const TransactionFiles& files, const Record& record, KeeperVerb v
 } // namespace
 
 int keep(const TransactionFiles& files, KeeperVerb verb, ProcessRunner& processes, Clock& clock) {
-  const auto record = read_record(files.record());
-  if (!record) {
-    std::fprintf(stderr, "belay-agent: there is no transaction %s\n", files.id().c_str());
-    return verb == KeeperVerb::keep ? 0 : 1; // a unit that fails would be started again for ever
+  const int is_none = verb == KeeperVerb::keep ? 0 : 1; // a unit that fails is started again
+  std::optional<Begun> begun;
+  try {
+    begun = begin(files, verb, clock);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "belay-agent: transaction %s: %s\n", files.id().c_str(), error.what());
+    return is_none;
   }
-  const auto lock = FileLock::acquire(files.lock(), Wait::at_most(lock_limit));
-  const View view(record->profiles.size(), read_journal(files.journal()));
-  if (lock && !view.closed) {
-    keep_open(files, *record, verb, processes, clock);
-  } else if (lock) { // its keeper may have died before it had done that
+  if (!begun) {
+    std::fprintf(stderr, "belay-agent: there is no transaction %s\n", files.id().c_str());
+    return is_none;
+  }
+  const View view(begun->record.profiles.size(), begun->entries);
+  if (begun->lock && !view.closed) {
+    keep_open(files, *begun, verb, processes, clock);
+  } else if (begun->lock) { // its keeper may have died before it had done that
     conclude(files, view);
   }
   return 0;

@@ -15,7 +15,8 @@
 namespace belay::agent {
 
 /// Owns the transaction until it is closed. Returns the exit status: 0 also where another keeper
-/// has it or it is closed already; recover: 1 where there is no such transaction.
+/// has it or it is closed already; recover: 1 where there is no such transaction, or none that can
+/// be read. keep: 0 there, too: whoever keeps starting it would do so for ever.
 int keep(const TransactionFiles& files, KeeperVerb verb, ProcessRunner& processes, Clock& clock);
 
 /// The same in a child, and in another one where that dies: what Restart=on-failure is to a unit.

@@ -8,10 +8,12 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "tests/catch.h"
+#include "tests/fakes/fake_clock.h"
 #include "tests/unit/agent/agent_process.h"
 #include "tests/unit/agent/no_descriptors.h"
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 // One transaction that cannot be read must neither hide the others nor be taken for none.
@@ -102,6 +104,55 @@ TEST_CASE("earlier: one that cannot be read does not keep the others from recove
   CHECK(result.status == 1);
   CHECK(result.err.find("transaction " + c.broken.id()) != std::string::npos);
   CHECK(take_snapshot(c.other, c.clock)->view.closed);
+}
+
+namespace {
+
+/// Time passes by itself; `heal` is called before each of its sleeps ends.
+class HealingClock final : public belay::Clock {
+public:
+  explicit HealingClock(std::function<void()> heal = [] {}) : heal_(std::move(heal)) {}
+  belay::Instant now() const override { return time_.now(); }
+  belay::WallTime wall() const override { return time_.wall(); }
+  void sleep_until(belay::Instant when) override {
+    heal_();
+    time_.set(when);
+  }
+
+private:
+  std::function<void()> heal_;
+  belay::fakes::FakeClock time_;
+};
+
+} // namespace
+
+TEST_CASE("keep: what cannot be read is waited out, not died of again and again") {
+  Case c;
+  const auto keeps = [&](const TransactionFiles& files, KeeperVerb verb, HealingClock& clock) {
+    const auto begin = clock.now();
+    const auto status = keep(files, verb, c.processes, clock);
+    return std::pair(status, std::chrono::duration_cast<std::chrono::seconds>(clock.now() - begin));
+  };
+  const auto [verb, none] = GENERATE(std::pair(KeeperVerb::keep, 0), //
+                                     std::pair(KeeperVerb::recover, 1));
+  SECTION("a disk that does not recover ends a keeper after a quarter of an hour") {
+    HealingClock clock;
+    std::filesystem::create_directory(c.other.journal());
+    const auto patience = std::chrono::seconds(verb == KeeperVerb::keep ? 1000 : 30);
+    CHECK(keeps(c.other, verb, clock) == std::pair(none, patience));
+  }
+  SECTION("a text that is not understood will not be understood later") {
+    HealingClock clock;
+    CHECK(keeps(c.broken, verb, clock) == std::pair(none, std::chrono::seconds(0)));
+  }
+  SECTION("a moment is nothing to end of") {
+    std::filesystem::create_directory(c.other.journal());
+    HealingClock clock([&] {
+      std::filesystem::remove(c.other.journal());
+      JournalFile(c.other.journal()).append({.step = Step::closed});
+    });
+    CHECK(keeps(c.other, verb, clock) == std::pair(0, std::chrono::seconds(1)));
+  }
 }
 
 TEST_CASE("earlier: one that cannot be read holds the target while it is kept") {
