@@ -184,10 +184,26 @@ bool is_ending(const Snapshot& snapshot) {
          });
 }
 
+/// What a later belay began and nobody keeps is ended by the agent that began it, or a second
+/// deploy would stand beside it, which would take what is not confirmed for what was there before.
+/// One that has ended that agent leaves as it is, and where it can do nothing, nobody can.
+void end_what_is_later(const Host& host, const Wait& wait) {
+  for (const auto& files : all_transactions(host.state_directory)) {
+    const auto agent = agent_of(files);
+    if (agent && fs::exists(files.record()) && !is_locked(files.lock()) &&
+        !snapshot_if_known(files, host.clock)) {
+      output_of(host.processes, KeeperCommand{*agent, files, KeeperVerb::recover}.argv(), wait);
+    }
+  }
+}
+
 } // namespace
 
 std::variant<FileLock, Refusal> take_turn(const Host& host, Orphans orphans) {
   const auto wait = Wait::at_most(recovery_limit);
+  if (orphans == Orphans::end) {
+    end_what_is_later(host, wait);
+  }
   std::string adopted; // the one that we have put a keeper to
   int attempts = 0;
   for (;;) {

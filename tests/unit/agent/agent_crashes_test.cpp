@@ -200,7 +200,7 @@ TEST_CASE("agent: what nobody kept is ended by the next deploy, and told") {
     CHECK(words.starts_with(began.string() + " recover ")); // no name that goes with the roots
     CHECK(words.ends_with(" " + transaction + "\n"));
   }
-  SECTION("by recover, with the agent of a later version that began it") {
+  SECTION("of a later version") {
     const auto record = (world.state_directory() / transaction / "record.json").string();
     const auto version = [&](const std::string& from, const std::string& to) {
       return "sed -i 's/\"version\":" + from + "/\"version\":" + to + "/' " + record;
@@ -209,12 +209,18 @@ TEST_CASE("agent: what nobody kept is ended by the next deploy, and told") {
     CHECK(world.run({agent_program(), "recover"}).status == 1); // not ours to judge
     CHECK(world.system() == slow);
     const auto began = world.path("agent-of-then");
-    belay::replace_file(began, "#!/bin/sh\n" + version("2", "1") + "\nexec " + agent_program() +
-                                   " \"$@\"\n");
+    belay::replace_file(began, "#!/bin/sh\n" + version("2", "1") + "\n" + agent_program() +
+                                   " \"$@\" && " + version("1", "2") + "\n");
     fs::permissions(began, fs::perms::owner_all);
     fs::create_symlink(began, world.state_directory() / transaction / "agent");
-    CHECK(world.run({agent_program(), "recover"}).succeeded());
-    CHECK(world.system() == old_path);
+    SECTION("by recover, with the agent that began it") {
+      CHECK(world.run({agent_program(), "recover"}).succeeded());
+      CHECK(world.system() == old_path);
+    }
+    SECTION("by the next prepare, with the agent that began it") {
+      Conversation agent(world);
+      CHECK(prepared(agent, {system_of(next)}).profiles[0].recorded.path == old_path);
+    }
   }
   SECTION("by recover, whose first attempt is killed") {
     const auto began = world.path("agent-of-then");
