@@ -124,7 +124,8 @@ bool SimStep::activate_profile(std::size_t profile, run::NodeResult& result) {
 }
 
 /// One of the ways in which an activation goes wrong. The target takes back this node's earlier
-/// profiles, too.
+/// profiles, too. One that fails its verification is confirmed and somebody else's by now: it
+/// stays.
 void SimStep::fail_activation(const StageKey& key, run::NodeResult& result) {
   const bool prepared_only = key.stage == Stage::activate && key.profile == 0 && random_.one_in(3);
   if (prepared_only) {
@@ -141,15 +142,16 @@ void SimStep::fail_activation(const StageKey& key, run::NodeResult& result) {
     result.reason = key.stage == Stage::activate  ? event::reasons::activation_failed
                     : key.stage == Stage::confirm ? event::reasons::confirm_timeout
                                                   : event::reasons::verify_failed;
+  const bool stays = how < 8 && key.stage == Stage::verify;
   const bool left_as_it_is =
       how < 8 && !plan_.nodes[result.node].profiles[key.profile].auto_rollback;
-  if (left_as_it_is)
+  if (left_as_it_is || (stays && key.profile == 0))
     result.rollback = Rollback::none;
-  else if (how < 8)
-    result.confirmed = result.changed = false;
+  if (how < 8 && !left_as_it_is)
+    result.confirmed = result.changed = stays;
   end(key, result.outcome, result.reason);
   if (result.rollback == Rollback::succeeded)
-    for (std::size_t i = key.profile + 1; i-- > 0;)
+    for (std::size_t i = key.profile + (stays ? 0 : 1); i-- > 0;)
       tell_rolled_back(result.node, i,
                        i == key.profile ? event::RollbackTrigger::activation
                                         : event::RollbackTrigger::profile_failed);
