@@ -184,26 +184,56 @@ bool is_ending(const Snapshot& snapshot) {
          });
 }
 
-/// What a later belay began and nobody keeps is ended by the agent that began it, or a second
-/// deploy would stand beside it, which would take what is not confirmed for what was there before.
-/// One that has ended that agent leaves as it is, and where it can do nothing, nobody can.
-void end_what_is_later(const Host& host, const Wait& wait) {
+/// What nobody keeps and only the agent that began it can read. Under the mutex: what is just being
+/// opened has no keeper yet either.
+std::vector<std::pair<TransactionFiles, std::string>> left_by_a_later_belay(const Host& host) {
+  std::vector<std::pair<TransactionFiles, std::string>> left;
+  const auto mutex = FileLock::acquire(host.state_directory / "mutex", Wait::at_most(mutex_limit));
+  if (!mutex) {
+    return left;
+  }
   for (const auto& files : all_transactions(host.state_directory)) {
-    const auto agent = agent_of(files);
+    auto agent = agent_of(files);
     if (agent && fs::exists(files.record()) && !is_locked(files.lock()) &&
         !snapshot_if_known(files, host.clock)) {
-      output_of(host.processes, KeeperCommand{*agent, files, KeeperVerb::recover}.argv(), wait);
+      left.emplace_back(files, std::move(*agent));
     }
   }
+  return left;
+}
+
+/// Or a second deploy would stand beside it, which would take what is not confirmed for what was
+/// there before. One that has ended its agent leaves as it is, and where that can do nothing,
+/// nobody can; while it is at work the target is held.
+std::optional<Refusal> end_what_is_later(const Host& host) {
+  for (const auto& [files, agent] : left_by_a_later_belay(host)) {
+    ProcessResult ended;
+    try {
+      ended = host.processes.run({.argv = KeeperCommand{agent, files, KeeperVerb::recover}.argv()},
+                                 Wait::at_most(recovery_limit));
+    } catch (const Error&) { // no program of this machine's
+      continue;
+    }
+    if (ended.end != ProcessResult::End::exited) {
+      return Refusal{"lock-held",
+                     "the target is held by transaction " + files.id() +
+                         " of a later belay, whose agent " + ended.describe() +
+                         " before it had brought that to an end",
+                     {{"transaction", files.id()}}};
+    }
+  }
+  return std::nullopt;
 }
 
 } // namespace
 
 std::variant<FileLock, Refusal> take_turn(const Host& host, Orphans orphans) {
-  const auto wait = Wait::at_most(recovery_limit);
   if (orphans == Orphans::end) {
-    end_what_is_later(host, wait);
+    if (auto refusal = end_what_is_later(host)) {
+      return *refusal;
+    }
   }
+  const auto wait = Wait::at_most(recovery_limit);
   std::string adopted; // the one that we have put a keeper to
   int attempts = 0;
   for (;;) {

@@ -3,6 +3,7 @@
 
 #include "engine/agent/fault_point.h"
 #include "engine/agent/journal.h"
+#include "engine/agent/profile_store.h"
 #include "engine/base/error.h"
 #include "engine/base/system_name.h"
 #include "engine/base/text.h"
@@ -100,6 +101,22 @@ std::optional<std::string> agent_of(const TransactionFiles& files) {
   return !none && access(kept.c_str(), X_OK) == 0 ? std::optional(kept.string()) : std::nullopt;
 }
 
+namespace {
+
+std::optional<Detachment> start_keeper(Detacher& detacher, const KeeperCommand& command) {
+  const auto started = detacher.start(command);
+  const auto wait = Wait::at_most(keeper_start_limit);
+  while (!wait.expired()) {
+    if (is_locked(command.files.lock()) || is_closed(command.files)) {
+      return started;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+  }
+  return std::nullopt;
+}
+
+} // namespace
+
 std::optional<Detachment> ensure_keeper(const TransactionFiles& files, const Host& host,
                                         KeeperVerb verb) {
   if (is_locked(files.lock()) || is_closed(files)) {
@@ -107,15 +124,13 @@ std::optional<Detachment> ensure_keeper(const TransactionFiles& files, const Hos
   }
   const CutAround cut(Deed::start_keeper);
   RealDetacher detacher(host.detachment, host.surroundings.environment, host.processes);
-  const auto started = detacher.start({agent_of(files).value_or(host.program), files, verb});
-  const auto wait = Wait::at_most(keeper_start_limit);
-  while (!wait.expired()) {
-    if (is_locked(files.lock()) || is_closed(files)) {
-      return started;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+  const auto began = agent_of(files);
+  if (began && began != real_path(host.program)) {
+    if (const auto kept = start_keeper(detacher, {*began, files, verb})) {
+      return kept;
+    } // it may have been damaged: ours is better than none
   }
-  return std::nullopt;
+  return start_keeper(detacher, {host.program, files, verb});
 }
 
 } // namespace belay::agent

@@ -37,7 +37,8 @@ Host look_around(std::optional<std::filesystem::path> state_directory, ProcessRu
 /// The agent that began a transaction: it knows its files best. nullopt where that is gone.
 std::optional<std::string> agent_of(const TransactionFiles& files);
 
-/// Starts a keeper, by the agent that began it where that is still there, unless there is one.
+/// Starts a keeper, by the agent that began it where that is still there and comes, unless there is
+/// one.
 /// Returns once one holds the lock, or the transaction is closed: how it was started (as this host
 /// should, where that was not by us); nullopt where none came.
 std::optional<Detachment> ensure_keeper(const TransactionFiles& files, const Host& host,

@@ -200,6 +200,14 @@ TEST_CASE("agent: what nobody kept is ended by the next deploy, and told") {
     CHECK(words.starts_with(began.string() + " recover ")); // no name that goes with the roots
     CHECK(words.ends_with(" " + transaction + "\n"));
   }
+  SECTION("by its prepare, where the agent that began it was damaged") {
+    const auto began = world.path("agent-of-then");
+    belay::replace_file(began, "");
+    fs::permissions(began, fs::perms::owner_all);
+    fs::create_symlink(began, world.state_directory() / transaction / "agent");
+    Conversation agent(world);
+    CHECK(prepared(agent, {system_of(next)}).earlier.size() == 1);
+  }
   SECTION("of a later version") {
     const auto record = (world.state_directory() / transaction / "record.json").string();
     const auto version = [&](const std::string& from, const std::string& to) {
@@ -216,6 +224,14 @@ TEST_CASE("agent: what nobody kept is ended by the next deploy, and told") {
     SECTION("by recover, with the agent that began it") {
       CHECK(world.run({agent_program(), "recover"}).succeeded());
       CHECK(world.system() == old_path);
+    }
+    SECTION("by the next prepare, which does not go on beside one that was killed") {
+      belay::replace_file(began, "#!/bin/sh\nkill -KILL $$\n");
+      fs::permissions(began, fs::perms::owner_all);
+      Conversation agent(world);
+      const auto reply = agent.ask(PrepareRequest{.run = "run-2", .profiles = {system_of(next)}});
+      CHECK(refusal_of(reply).reason == "lock-held");
+      CHECK(world.system() == slow);
     }
     SECTION("by the next prepare, with the agent that began it") {
       Conversation agent(world);
