@@ -24,8 +24,8 @@ namespace {
 constexpr std::chrono::seconds lock_limit{5};
 constexpr std::chrono::seconds disarm_limit{20};
 constexpr std::chrono::seconds restart_pause{1};
-// As long as most_keepers_in_vain take. A recover waits less: at boot the next one waits for it.
-constexpr auto keep_patience = most_keepers_in_vain * restart_pause;
+// At boot the next one waits for it. Who keeps waits for ever: nobody else would take back what may
+// have shut everybody out.
 constexpr std::chrono::seconds recover_patience{30};
 constexpr int most_recoveries = 5; // of one transaction: at boot nobody else would try again
 
@@ -70,8 +70,7 @@ bool may_pass(const std::exception& error) {
 
 template <class Function>
 auto patiently(KeeperVerb verb, Clock& clock, const Function& function) -> decltype(function()) {
-  const auto until =
-      clock.now() + (verb == KeeperVerb::keep ? keep_patience : Duration(recover_patience));
+  const auto until = verb == KeeperVerb::keep ? Instant::max() : clock.now() + recover_patience;
   for (;;) {
     try {
       return function();

@@ -10,7 +10,7 @@ namespace belay::agent {
 namespace {
 
 constexpr std::chrono::seconds seen_interval{1};
-constexpr Duration longest_pause = std::chrono::seconds(30);
+constexpr Duration longest_pause = std::chrono::seconds(5);
 
 template <class... Functions> struct Overloaded : Functions... { using Functions::operator()...; };
 template <class... Functions> Overloaded(Functions...) -> Overloaded<Functions...>;

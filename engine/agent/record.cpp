@@ -50,6 +50,9 @@ RecordedProfile recorded_profile_from(const Json& json) {
                           .numbers = {},
                           .reactivate = text_at(json, "reactivate")};
   for (const auto& number : array_at(json, "numbers")) {
+    if (!number.is_number_integer()) {
+      throw Error(ErrorKind::protocol, "\"numbers\" are to be whole numbers");
+    }
     profile.numbers.push_back(number.get<int>());
   }
   return profile;

@@ -16,7 +16,6 @@
 #include <array>
 #include <cerrno>
 #include <sys/stat.h>
-#include <utility>
 
 namespace belay::agent {
 
@@ -58,18 +57,24 @@ void make_folder(const TransactionFiles& files) {
   DecisionFiles(files.folder()).create(0);
 }
 
-void root(const RecordedProfile& profile, const TransactionFiles& files, const Host& host) {
+void root(RecordedProfile& profile, const TransactionFiles& files, const Host& host) {
   const auto& environment = host.surroundings.environment;
   const auto tools = find_nix_tools(path_with_nix(
       value_of(environment, "PATH"), nix_folders(value_of(environment, "HOME"), host.user)));
   if (!tools) {
     throw Error(ErrorKind::nix_missing, "there is no nix-env and nix-store for " + host.user);
   }
-  // Both, where what ran was not what the profile had. The roots of its own time may have gone.
-  for (const auto& [path, name] : {std::pair(profile.generation.path, "0/previous"),
-                                   std::pair(profile.reactivate, "running")}) {
-    if (StorePath::parse(path)) {
-      add_root(*tools, host.processes, path, files.folder() / name);
+  if (StorePath::parse(profile.generation.path)) {
+    add_root(*tools, host.processes, profile.generation.path, files.folder() / "0/previous");
+  }
+  if (StorePath::parse(profile.reactivate) && profile.reactivate != profile.generation.path) {
+    try { // what ran was not what the profile had, and the root of its own time may have gone
+      add_root(*tools, host.processes, profile.reactivate, files.folder() / "running");
+    } catch (const Error&) {
+      if (profile.generation.path.empty()) {
+        throw;
+      }
+      profile.reactivate = profile.generation.path; // the best that is left
     }
   }
   try { // this agent is in it
