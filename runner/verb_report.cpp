@@ -61,7 +61,11 @@ bool has_end(std::istream& file) {
     file.clear();
     return false;
   }
-  const bool ended = !event::load_events(file).is_open();
+  bool ended = false;
+  try {
+    ended = !event::load_events(file).is_open();
+  } catch (const Error&) { // damaged: told as far as it goes, and then this
+  }
   file.clear();
   file.seekg(0);
   return ended;

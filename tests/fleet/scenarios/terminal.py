@@ -16,7 +16,7 @@ import threading
 from fleet import check, flake, world
 from fleet.flake import node, package
 from fleet.fleet import hosts
-from fleet.runner import FOLDER, Run, binary, wait_until
+from fleet.runner import FOLDER, Run, binary, deploy, wait_until
 
 sys.path.append(str(world.REPOSITORY / "docs" / "pictures"))
 from render import Screen  # pylint: disable=wrong-import-position
@@ -111,3 +111,16 @@ def a_killed_run_leaves_no_mode_behind(fleet):
     check.equal(terminal.screen.wraps, True, "lines wrap again")
     assert "\x1b[?25" not in terminal.text, "the cursor was touched"
     check.reachable(web)
+
+
+@hosts(1)
+def events_that_were_damaged_are_told_as_far_as_they_go(fleet):
+    [web] = fleet
+    run = check.ended(deploy({"web-1": node(web, package("one"))}), 0)
+    whole = told_again(run)
+    events = run.out / "events.jsonl"
+    lines = events.read_text().splitlines(keepends=True)
+    last = next(i for i, line in enumerate(lines) if '"node.finished"' in line)
+    events.write_text("".join([*lines[:last + 1], "{torn\n", *lines[last + 1:]]))
+    told = told_again(run)
+    assert told[:1] == whole[:1] and any("events.jsonl" in line for line in told), told
