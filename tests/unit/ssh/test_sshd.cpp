@@ -13,6 +13,7 @@
 #include <fstream>
 #include <netinet/in.h>
 #include <pwd.h>
+#include <sstream>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -248,7 +249,10 @@ HostAddress TestSshd::address() const {
 bool process_with(const std::string& part) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     std::ifstream file(entry.path() / "cmdline", std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    std::ostringstream words;
+    words
+        << file.rdbuf(); // unlike an iterator of it, no exception where the process ends meanwhile
+    const auto text = words.str();
     if (entry.path().filename() != std::to_string(getpid()) && text.find(part) != std::string::npos)
       return true;
   }
